@@ -64,6 +64,9 @@ export const Settings = z.object({
     .regex(PREFIX, 'must be 1 to 64 letters, digits or ._:-')
     .default('pennon')
     .describe('Prefix of all keys in Redis, so that several installations can share one Redis.'),
+  PENNON_EVENTS_REDIS_URL: storeUrl('REDIS_URL')
+    .optional()
+    .describe('Address of a Redis for the events of experiments; if unset, that of `REDIS_URL`.'),
   PENNON_AUDIT_MAX_ENTRIES: wholeNumber(0, 1_000_000_000, 0).describe(
     'Approximate number of audit entries that Redis keeps per environment; 0 keeps all.',
   ),
@@ -358,6 +361,7 @@ const DEFAULTS = Settings.parse({});
 
 const NEED_REDIS = [
   'PENNON_REDIS_PREFIX',
+  'PENNON_EVENTS_REDIS_URL',
   'PENNON_AUDIT_MAX_ENTRIES',
   'PENNON_INIT',
   'PENNON_READY_MAX_SOURCE_AGE',

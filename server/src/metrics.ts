@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, type Aggregator } from 'prom-client';
 
+import type { EventCounts } from './events/counts.ts';
 import type { Counter as EvaluationCounter, CounterOf } from './evaluation/counter.ts';
 import { createRequestHistogram, SECONDS, type RequestObserverOf } from './histogram.ts';
 import type { Store } from './store/store.ts';
@@ -30,6 +31,7 @@ export type ObservedValues = {
   readonly droppedLogLines: () => number;
   /** How many entries in the store of other programs were removed or replaced. */
   readonly foreignEntries: () => number;
+  readonly events: () => EventCounts;
 };
 
 /** Returns how to get the text of all metrics, given those of this process. */
@@ -159,6 +161,32 @@ const observeValues = (registry: Registry, values: ObservedValues): void => {
     'Entries that other programs wrote to the keys of Pennon in Redis, and that were removed or replaced.',
     values.foreignEntries,
   );
+  counter(
+    'pennon_events_accepted_total',
+    'Exposures and tracking events that the process has written to the log.',
+    () => values.events().accepted,
+  );
+  counter(
+    'pennon_events_folded_entries_total',
+    'Entries of the log of events that the process has folded.',
+    () => values.events().foldedEntries,
+  );
+  gauge(
+    'pennon_events_fold_lag_seconds',
+    'Age of the oldest entry of the log of events that is not folded; 0 if all are.',
+    () => values.events().lagMs / 1_000,
+    'max',
+  );
+  const rejected = new Counter({
+    name: 'pennon_events_rejected_total',
+    help: 'Exposures and tracking events that the process has rejected, by code.',
+    labelNames: ['code'],
+    registers: [registry],
+    collect() {
+      rejected.reset();
+      for (const [code, count] of values.events().rejected) rejected.inc({ code }, count);
+    },
+  });
   const revision = new Gauge({
     name: 'pennon_revision',
     help: 'Revision of the flag set in memory, by environment.',

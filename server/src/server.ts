@@ -305,4 +305,5 @@ const observedValues = (
   sourceAgeMs: () => sourceAges(services).oldestMs,
   droppedLogLines: countDroppedLines,
   foreignEntries: () => services.store.foreignEntries?.() ?? 0,
+  events: services.events.counts,
 });

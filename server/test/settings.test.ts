@@ -97,6 +97,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
     'redis://user@h',
     'redis+sentinel://h/m?sentinelPassword=a&sentinelPassword=b',
   ],
+  PENNON_EVENTS_REDIS_URL: ['h:6379', 'http://h', 'redis://h#1', ':memory:'],
   PENNON_REDIS_PREFIX: ['*', 'a b', '{a}', 'ä'],
   PENNON_AUDIT_MAX_ENTRIES: ['-1', '1k', 'all'],
   PENNON_INIT: ['1', 'true', 'Empty'],
@@ -173,6 +174,10 @@ it.each(
 });
 
 it.each([
+  [
+    { PENNON_EVENTS_REDIS_URL: 'redis://h' },
+    'PENNON_EVENTS_REDIS_URL: has no effect without Redis',
+  ],
   [{ PENNON_REDIS_PREFIX: 'flags' }, 'PENNON_REDIS_PREFIX: has no effect without Redis'],
   [{ PENNON_AUDIT_MAX_ENTRIES: '5' }, 'PENNON_AUDIT_MAX_ENTRIES: has no effect without Redis'],
   [{ PENNON_INIT: 'empty' }, 'PENNON_INIT: has no effect without Redis'],

@@ -24,6 +24,8 @@ export type AcceptServices = {
     readonly secretOf: (ledger: Ledger<'flagSet'>) => string;
     /** Whether the log keeps the values of units beside their hashes. */
     readonly keepsUnits: boolean;
+    /** Counts the events of a request for the metrics. */
+    readonly count: (result: EventsResult) => void;
   };
 };
 
@@ -94,7 +96,9 @@ export const acceptEvents = async (
   const refused = refusedIn(scope, rejected);
   const entries = entriesOf(batch, { logged, refused, now }, events.store.partitions);
   if (entries.length > 0) await appendEvents(events.store, ledger, entries);
-  return { accepted: batch.events.length - rejected.length, rejected };
+  const result = { accepted: batch.events.length - rejected.length, rejected };
+  events.count(result);
+  return result;
 };
 
 const RETRY_AFTER_SECONDS = 5;

@@ -6,6 +6,7 @@ import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
 import { isTransient, type Ledger, type Snapshot } from '../store/store.ts';
 import type { AcceptServices } from './accept.ts';
+import { createEventCounters, type EventCounts } from './counts.ts';
 import type { EventStore, Partition } from '../store/event-store.ts';
 import { findUnit } from './find-unit.ts';
 import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
@@ -23,6 +24,8 @@ export type Events = MomentsSource &
   AcceptServices['events'] & {
     /** Folds everything that has been held long enough. */
     fold(): Promise<void>;
+    /** What this process has done, for the metrics. */
+    counts(): EventCounts;
     /** Removes what is known of the units of a deleted environment. */
     clear(ledger: Ledger<'flagSet'>): Promise<void>;
     close(): Promise<void>;
@@ -56,18 +59,31 @@ export const createEvents = (deps: EventsDeps): Events => {
   const partitionsOf = (ledger: Ledger<'flagSet'>): Partition[] =>
     Array.from({ length: store.partitions }, (_, number) => ({ ledger, number }));
 
-  const foldPartition = async (environment: string, partition: Partition): Promise<void> => {
+  const counters = createEventCounters(clock);
+  /** Returns when the oldest entry arrived that is not folded. */
+  const foldPartition = async (
+    environment: string,
+    partition: Partition,
+  ): Promise<number | undefined> => {
+    const [observed, oldest] = observeReads(store);
     let hasFolded = false;
-    while ((await foldStep(store, partition, measuredIn(environment), clock.now())) > 0)
+    for (;;) {
+      const folded = await foldStep(observed, partition, measuredIn(environment), clock.now());
+      if (folded === 0) break;
+      counters.addFolded(folded);
       hasFolded = true;
+    }
     if (hasFolded) await store.trim(partition);
+    return oldest();
   };
   /** Without a metric nothing is measured, and nothing is read. */
   const fold = async (): Promise<void> => {
+    const waiting: number[] = [];
     for (const { environment, replica } of registry.all())
       if (replica.current().records.metrics.size > 0)
         for (const partition of partitionsOf(replica.ledger))
-          await foldPartition(environment, partition);
+          waiting.push((await foldPartition(environment, partition)) ?? Number.POSITIVE_INFINITY);
+    counters.setOldest(Math.min(...waiting));
   };
   let folding: Promise<void> | undefined;
   const foldOnce = (): Promise<void> => {
@@ -111,6 +127,8 @@ export const createEvents = (deps: EventsDeps): Events => {
     measuredIn,
     secretOf,
     keepsUnits,
+    count: counters.addResult,
+    counts: counters.read,
     fold: foldOnce,
     async moments(ref, at) {
       const run = runOf(ref);
@@ -173,6 +191,20 @@ export const createEvents = (deps: EventsDeps): Events => {
     );
     return texts.map(environmentHealthIn).reduce(addRefused);
   }
+};
+
+/** Returns a store, and when the first entry arrived that was read from it last. */
+const observeReads = (store: EventStore): [EventStore, () => number | undefined] => {
+  let oldest: number | undefined;
+  const observed: EventStore = {
+    ...store,
+    async read(partition, after, limit) {
+      const entries = await store.read(partition, after, limit);
+      oldest = entries[0]?.at;
+      return entries;
+    },
+  };
+  return [observed, () => oldest];
 };
 
 const quarantinedOf = (run: MeasuredRun | undefined, cohorts: readonly CohortSums[]): number =>

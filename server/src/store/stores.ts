@@ -41,6 +41,8 @@ export type StoreSettings = {
   readonly REDIS_URL?: string | undefined;
   readonly PENNON_DATA: string;
   readonly PENNON_REDIS_PREFIX: string;
+  /** The Redis of the events, if it is another one. */
+  readonly PENNON_EVENTS_REDIS_URL?: string | undefined;
   /** 0 keeps all entries. */
   readonly PENNON_AUDIT_MAX_ENTRIES: number;
 };
@@ -61,6 +63,8 @@ const redis: StoreType = {
   },
   locate(url, settings) {
     const address = redisAddress(url);
+    const eventsUrl = settings.PENNON_EVENTS_REDIS_URL;
+    const eventsAddress = eventsUrl === undefined ? undefined : redisAddress(eventsUrl);
     const description = describeAddress(address);
     const prefix = settings.PENNON_REDIS_PREFIX;
     const auditMaxEntries = settings.PENNON_AUDIT_MAX_ENTRIES || undefined;
@@ -71,7 +75,7 @@ const redis: StoreType = {
       snapshotDirectory: directory && snapshotDirectory(directory, `${description} ${prefix}`),
       async open(deps) {
         if (directory !== undefined) requireDirectory(directory);
-        return openRedisStore({ ...deps, address, prefix, auditMaxEntries });
+        return openRedisStore({ ...deps, address, eventsAddress, prefix, auditMaxEntries });
       },
     };
   },

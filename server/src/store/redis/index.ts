@@ -24,6 +24,8 @@ import type { RedisAddress } from './url.ts';
 
 export type RedisOptions = {
   readonly address: RedisAddress;
+  /** The Redis of the events, if it is another one. */
+  readonly eventsAddress?: RedisAddress | undefined;
   /** The prefix of all keys, so that several installations can share one Redis. */
   readonly prefix: string;
   readonly random: Random;
@@ -59,10 +61,19 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
   };
   const isReady = await connections.waitUntilReady(FIRST_CONNECTION_MS);
   if (isReady && onWarning !== undefined) await warnAboutConfig(connections, onWarning);
-  return { ...createStore(context), foreignEntries: () => foreign };
+  const eventConnections =
+    options.eventsAddress && openConnections({ address: options.eventsAddress, tls, clock });
+  const store = createStore(context, { ...context, connections: eventConnections ?? connections });
+  return {
+    ...store,
+    foreignEntries: () => foreign,
+    async close() {
+      await Promise.all([store.close(), eventConnections?.close()]);
+    },
+  };
 };
 
-const createStore = (context: RedisContext): Store => {
+const createStore = (context: RedisContext, eventsContext: RedisContext): Store => {
   const { connections, keys } = context;
   const closing = new AbortController();
   const remove = async (all: readonly string[]) => {
@@ -88,7 +99,7 @@ const createStore = (context: RedisContext): Store => {
     },
     recovery: recoveryOn(context),
     usage: usageOn(context),
-    events: eventsOn(context),
+    events: eventsOn(eventsContext),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     findAudit: (ledger, query) =>

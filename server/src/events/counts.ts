@@ -1,0 +1,38 @@
+import { ageOf, type Clock } from '../clock.ts';
+import { REJECTION_CODES, type EventsResult, type RejectionCode } from './accept.ts';
+
+/** What one process has done with events since it started. */
+export type EventCounts = {
+  readonly accepted: number;
+  readonly rejected: ReadonlyMap<RejectionCode, number>;
+  /** Entries of the log that this process has folded. */
+  readonly foldedEntries: number;
+  /** How old the oldest entry is that is not folded. */
+  readonly lagMs: number;
+};
+
+export const createEventCounters = (clock: Pick<Clock, 'now'>) => {
+  let accepted = 0;
+  let foldedEntries = 0;
+  let oldest = Number.POSITIVE_INFINITY;
+  const rejected = new Map(REJECTION_CODES.map(code => [code, 0]));
+  return {
+    addResult: (result: EventsResult): void => {
+      accepted += result.accepted;
+      for (const { code } of result.rejected) rejected.set(code, (rejected.get(code) ?? 0) + 1);
+    },
+    addFolded: (entries: number): void => {
+      foldedEntries += entries;
+    },
+    /** Sets when the oldest entry arrived that is not folded; infinity if there is none. */
+    setOldest: (at: number): void => {
+      oldest = at;
+    },
+    read: (): EventCounts => ({
+      accepted,
+      rejected,
+      foldedEntries,
+      lagMs: Number.isFinite(oldest) ? ageOf(clock, oldest) : 0,
+    }),
+  };
+};
