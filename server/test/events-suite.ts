@@ -2,10 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { momentsAt, unitsOf } from '@pennon/statistics/fold';
-
 import type { EventStore, Partition } from '../src/store/event-store.ts';
-import { loadCohorts } from '../src/events/fold-step.ts';
 import { flagSetLedger } from '../src/flag-set/registry.ts';
 import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
@@ -61,7 +58,7 @@ const settle = async (): Promise<void> => {
 };
 const TURNS = 30;
 
-const start = async (server: TestServer, { experiment }: FoldCase): Promise<string> => {
+const start = async (server: TestServer, { experiment }: FoldCase): Promise<void> => {
   for (const metric of experiment.metrics)
     expect((await server.api('POST', '/metrics', { body: metricOf(metric) })).text).toContain(
       'key',
@@ -87,7 +84,6 @@ const start = async (server: TestServer, { experiment }: FoldCase): Promise<stri
   expect((await server.api('POST', '/experiments', { body })).status).toBe(201);
   const started = await server.api('POST', '/experiments/ab/start');
   expect([started.status, started.text]).toEqual([200, expect.any(String)]);
-  return started.body.run.id;
 };
 
 /** A log of days is sent as it happens, so each event is a batch. Inside of some seconds its order stays. */
@@ -127,7 +123,7 @@ export const describeEvents = (name: string, open: () => Promise<Store>): void =
         const store = await open();
         await using server = await startServer({ clock, store });
         const ledger = await ledgerIn(store);
-        const run = await start(server, each);
+        await start(server, each);
         await send(server, clock, each);
         clock.jump(HOLD_MS + 1_000);
         const isDone = () => {
@@ -135,7 +131,7 @@ export const describeEvents = (name: string, open: () => Promise<Store>): void =
           return isFolded(store.events, ledger);
         };
         await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
-        expect(await momentsOf(store.events, ledger, run, each)).toEqual({
+        expect(await momentsOf(server, clock, each)).toEqual({
           units: each.expected.health.units,
           metrics: each.expected.metrics,
         });
@@ -164,38 +160,29 @@ const isFolded = async (store: EventStore, ledger: FlagSetLedger): Promise<boole
   return waiting.every(entries => entries.length === 0);
 };
 
-/** Returns what the store has, as `folds.json` has it. */
-const momentsOf = async (
-  store: EventStore,
-  ledger: FlagSetLedger,
-  run: string,
-  { experiment, atMs }: FoldCase,
-) => {
-  const parts = partitionsOf(store, ledger).map(partition => loadCohorts(store, partition, run));
-  const cohorts = (await Promise.all(parts)).flat();
+/** Returns what the server has, as `folds.json` has it. */
+const momentsOf = async (server: TestServer, clock: FakeClock, { experiment, atMs }: FoldCase) => {
+  await moveTo(clock, atMs);
+  const at = new Date(atMs).toISOString();
+  const { body, status, text } = await server.api('GET', `/experiments/ab/moments?at=${at}`);
+  expect([status, text]).toEqual([200, expect.any(String)]);
+  const { units, quarantined, metrics } = body;
   const byVariant = <Value>(f: (variant: string) => Value) => ({
     control: f('control'),
     treatment: f('treatment'),
   });
-  const metrics = experiment.metrics.map(({ key, kind, window }, metric) => {
-    const sources = kind === 'ratio' ? [SOURCE, SOURCE] : [{ ...SOURCE, kind }];
-    const folded = { metrics: experiment.metrics.map(() => ({ key, window, sources })) };
-    const moments = byVariant(variant =>
-      momentsAt(folded as never, cohorts, { metric, variant, atMs }),
-    );
-    const { control, treatment } = moments;
-    const soFar = { control: control?.soFar, treatment: treatment?.soFar };
-    return [
-      key,
-      {
-        mature: { control: control?.mature, treatment: treatment?.mature },
-        ...(kind === 'conversion' && { soFar }),
-      },
-    ];
-  });
   return {
-    units: byVariant(variant => unitsOf(cohorts, variant).units),
-    metrics: Object.fromEntries(metrics),
+    units: byVariant(variant => units[variant] - quarantined[variant]),
+    metrics: Object.fromEntries(
+      experiment.metrics.map(({ key, kind }) => [
+        key,
+        {
+          mature: byVariant(variant => metrics[String(key)][variant].mature),
+          ...(kind === 'conversion' && {
+            soFar: byVariant(variant => metrics[String(key)][variant].soFar),
+          }),
+        },
+      ]),
+    ),
   };
 };
-const SOURCE = { kind: 'count', event: '' };

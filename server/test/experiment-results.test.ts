@@ -543,6 +543,47 @@ describe('the health of an experiment', () => {
   });
 });
 
+describe('the moments of an experiment', () => {
+  it('are those of its events, and give the same results when they are sent', async () => {
+    const { server, given, clock } = await begin();
+    await using _ = server;
+    given.moments = { ...moments(20_000, 2_000, 2_382), lagMs: 17_000 };
+    const { status, body } = await get(server, 'moments');
+    expect([status, body]).toEqual([
+      200,
+      {
+        experiment: 'checkout-2',
+        run: expect.any(String),
+        asOf: '2026-12-01T09:00:00.000Z',
+        lagSeconds: 17,
+        ...moments(20_000, 2_000, 2_382),
+      },
+    ]);
+    const external = { ...experiment, key: 'external', source: 'external' };
+    await server.api('POST', '/flags', {
+      body: { key: 'other', enabled: true, rules: [{ id: 'checkout-test', split }] },
+    });
+    await server.api('POST', '/experiments', { body: { ...external, flag: 'other' } });
+    await server.api('POST', '/experiments/external/start');
+    const { units, quarantined, metrics: values } = body;
+    const sent = await server.api('POST', '/experiments/external/statistics', {
+      body: { units, quarantined, metrics: values },
+    });
+    const found = ({ comparisons }: { comparisons: object[] }) =>
+      comparisons.map(each => ({ ...each, covariate: undefined }));
+    const results = await read(server);
+    expect([sent.status, sent.body.metrics.map(found)]).toEqual([200, results.metrics.map(found)]);
+    clock.jump(HOUR_MS);
+    const late = await server.api('GET', '/experiments/checkout-2/moments?at=2026-12-01T09:30:00Z');
+    expect(late.body.asOf).toBe('2026-12-01T09:30:00.000Z');
+    const early = await server.api(
+      'GET',
+      '/experiments/checkout-2/moments?at=2026-11-30T09:30:00Z',
+    );
+    expect([early.status, early.body.error.details[0].path]).toEqual([400, 'at']);
+  });
+});
+
 describe('the live results', () => {
   it('come at once, and again when they differ', async () => {
     const { server, clock, given } = await begin();

@@ -277,6 +277,7 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'experiments.getResults': runProbes({}),
   'experiments.getSeries': runProbes({}),
   'experiments.getHealth': runProbes({}),
+  'experiments.getMoments': runProbes({}),
   'experiments.putStatistics': runProbes({ units: {}, metrics: {} }),
   'experiments.unit': runProbes({ unit: 'u' }),
   'experiments.plan': () => [

@@ -82,6 +82,7 @@ const PROCEDURES: Record<string, Role[]> = {
   'experiments.getResults': readers,
   'experiments.getSeries': readers,
   'experiments.getHealth': readers,
+  'experiments.getMoments': readers,
   'experiments.putStatistics': writers,
   'experiments.plan': readers,
   'experiments.unit': admins,

@@ -282,6 +282,32 @@ export const ExternalStatistics = strictObject({
 }).meta({ id: 'ExternalStatistics' });
 export type ExternalStatistics = z.infer<typeof ExternalStatistics>;
 
+/** The counts and sums that the results of a run are computed from. */
+export const ResultsMoments = strictObject({
+  experiment: z.string(),
+  run: z.string(),
+  asOf: Instant.describe('The time that the windows are compared with.'),
+  lagSeconds: z.int(),
+  units: counts.describe('Units by their first variant, quarantined ones included.'),
+  quarantined: counts.describe('Units that saw several variants, by the first one.'),
+  metrics: z
+    .record(
+      z.string(),
+      z.record(
+        z.string(),
+        strictObject({
+          mature: ExternalMoments.describe('Of the units whose window is over.'),
+          soFar: z
+            .int()
+            .nullable()
+            .describe('Units with a value other than 0, mature or not. Only of conversions.'),
+        }).meta({ id: 'VariantMoments' }),
+      ),
+    )
+    .describe('By metric and variant, as POST /experiments/{key}/statistics accepts them.'),
+}).meta({ id: 'ResultsMoments' });
+export type ResultsMoments = z.infer<typeof ResultsMoments>;
+
 const positive = (most: number) => {
   const message = `must be more than 0 and at most ${most}`;
   return z.number().gt(0, message).max(most, message).nullish();

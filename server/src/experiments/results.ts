@@ -80,7 +80,8 @@ const requireRun = (live: LiveFlagSet, experiment: Experiment): StartedRun => {
   return { live, experiment, run };
 };
 
-const instantOf = ({ clock }: ResultsServices, { run }: StartedRun, at: string): number => {
+/** Returns a time in the run. Throws if it is not one. */
+export const instantOf = ({ clock }: ResultsServices, { run }: StartedRun, at: string): number => {
   const time = Date.parse(at);
   const latest = clock.now();
   if (time >= Date.parse(run.startedAt) && time <= latest) return time;
@@ -119,7 +120,7 @@ const isComplete = ({ source, state, plan }: Experiment, { statistics }: RunDocu
   state === 'stopped' ||
   (statistics !== undefined && plan != null && Date.parse(statistics.asOf) >= Date.parse(plan.end));
 
-const endedAtOf = ({ run }: StartedRun): number | undefined =>
+export const endedAtOf = ({ run }: StartedRun): number | undefined =>
   run.endedAt === undefined ? undefined : Date.parse(run.endedAt);
 
 /** Keeps the results of this instant for a decision that follows, and returns their id. */

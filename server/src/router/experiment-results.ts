@@ -6,6 +6,7 @@ import {
   PlanResult,
   Results,
   ResultsHealth,
+  ResultsMoments,
   ResultsSeries,
   strictObject,
   UnitInRun,
@@ -15,6 +16,7 @@ import { z } from 'zod';
 
 import { putStatistics } from '../experiments/external.ts';
 import { followResults } from '../experiments/follow-results.ts';
+import { readMoments } from '../experiments/read-moments.ts';
 import { planSize } from '../experiments/plan-size.ts';
 import { readResults } from '../experiments/results.ts';
 import { readHealth, readSeries } from '../experiments/series.ts';
@@ -26,6 +28,9 @@ import { trackResults } from './tracked.ts';
 
 const tag = 'Experiments';
 const target = { ...environment, key: Key };
+
+const withTime = (description: string) =>
+  strictObject({ ...target, at: Instant.optional().describe(description) });
 
 const ResultsResponse = strictObject({ ...Results.shape, etag: z.string() }).meta({
   id: 'ResultsResponse',
@@ -43,12 +48,7 @@ const read = (name: string, summary: string) =>
 /** The results of experiments. */
 export const experimentResults = router({
   getResults: read('results', 'Read the results of the current run of an experiment')
-    .input(
-      strictObject({
-        ...target,
-        at: Instant.optional().describe('An earlier time, as of which results are computed.'),
-      }),
-    )
+    .input(withTime('An earlier time, as of which results are computed.'))
     .output(inSlices(ResultsResponse))
     .query(({ ctx, input }) => readResults(ctx.services, ctx.caller, input)),
 
@@ -74,6 +74,11 @@ export const experimentResults = router({
     .input(strictObject({ ...target, ...UnitLookup.shape }))
     .output(UnitInRun)
     .mutation(({ ctx, input }) => readUnit(ctx.services, ctx.caller, input)),
+
+  getMoments: read('moments', 'Read the counts and sums of the current run')
+    .input(withTime('An earlier time, as of which windows are over.'))
+    .output(inSlices(ResultsMoments))
+    .query(({ ctx, input }) => readMoments(ctx.services, ctx.caller, input)),
 
   putStatistics: procedure({
     permission: 'experiments.write',
