@@ -4,6 +4,7 @@ import { bulkBenchmark } from './bulk/benchmark.ts';
 import { bytesBenchmark } from './bytes/benchmark.ts';
 import { consoleBenchmark } from './console/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
+import { experimentsBenchmark } from './experiments/benchmark.ts';
 import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
 import { manyBenchmark } from './many/benchmark.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   streams: streamsBenchmark,
   many: manyBenchmark,
   statistics: statisticsBenchmark,
+  experiments: experimentsBenchmark,
   usage: usageBenchmark,
   console: consoleBenchmark,
 };
