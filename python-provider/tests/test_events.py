@@ -233,6 +233,28 @@ def test_the_next_run_of_an_experiment_has_exposures_of_its_own(
     in_queue(provider, 2)
 
 
+def test_a_restart_that_the_provider_has_not_seen_begins_with_exposures_of_the_same_units(
+    server: FlagServer, use: Use
+) -> None:
+    provider = use(provider_for(server))
+
+    def change(revision: int, experiments: dict[str, Any]) -> None:
+        server.change(measured={"experiments": experiments, "tracked": []})
+        eventually(lambda: provider.freshness().revision == revision)
+        provider.evaluate("checkout", context("ada"))
+
+    def of_run(run: str) -> dict[str, Any]:
+        return {"checkout-2": {**EXPERIMENTS["checkout-2"], "run": run}}
+
+    change(2, of_run("first"))
+    change(3, of_run("second"))
+    in_queue(provider, 2)
+    # The same run, after a flag set without it.
+    change(4, {})
+    change(5, of_run("second"))
+    in_queue(provider, 2)
+
+
 def test_each_of_several_experiments_with_one_rule_gets_the_exposure(
     server: FlagServer, use: Use
 ) -> None:

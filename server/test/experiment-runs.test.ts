@@ -299,10 +299,10 @@ it('providers receive the running experiments with the flag set', async () => {
   await fill(server);
   expect((await read(server, '/flag-set')).experiments).toEqual({});
   await post(server, 'start');
+  const started = await read(server, '/experiments/checkout-2');
+  const measured = { flag: 'new-checkout', rule: 'checkout-test', unit: 'targetingKey' };
   expect(await read(server, '/flag-set')).toMatchObject({
-    experiments: {
-      'checkout-2': { flag: 'new-checkout', rule: 'checkout-test', unit: 'targetingKey' },
-    },
+    experiments: { 'checkout-2': { ...measured, run: started.run.id } },
     tracked: ['bought'],
   });
   await post(server, 'stop');

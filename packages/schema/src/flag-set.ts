@@ -23,9 +23,19 @@ export const ChangeId = z.string().meta({
 /** What providers measure. Both are absent if nothing is measured. */
 export const measuredEnvelope = {
   experiments: z
-    .record(Key, strictObject({ flag: Key, rule: Name, unit: Attribute }).meta({ id: 'Measured' }))
+    .record(
+      Key,
+      strictObject({
+        flag: Key,
+        rule: Name,
+        unit: Attribute,
+        run: z.string().optional(),
+      }).meta({ id: 'Measured' }),
+    )
     .optional()
-    .describe('The running experiments: a flag, the id of its rule, and the bucketing attribute.'),
+    .describe(
+      'The running experiments: a flag, the id of its rule, the bucketing attribute, and the id of the run, which differs after a restart.',
+    ),
   tracked: z
     .array(text(1, LIMITS.eventNameLength))
     .nullable()

@@ -58,6 +58,21 @@ export type EventStatus = {
   readonly lastError: LastError | undefined;
 };
 
+const NOTHING_SENT: EventStatus = { queued: 0, sent: 0, dropped: 0, lastError: undefined };
+
+type StatusSource = () => Pick<EventQueue, 'status'> | undefined;
+
+/** Adds the state of the events of a provider to its emitter. `source` returns undefined before the first event. */
+export function withEventStatus<Emitter extends object>(
+  emitter: Emitter,
+  source: StatusSource,
+): Emitter & EventStatus;
+export function withEventStatus(emitter: object, source: StatusSource): object {
+  for (const name of ['queued', 'sent', 'dropped', 'lastError'] as const)
+    Object.defineProperty(emitter, name, { get: () => (source()?.status() ?? NOTHING_SENT)[name] });
+  return emitter;
+}
+
 export type EventQueueOptions = Address & {
   /** The name of the provider. */
   readonly sdk: string;

@@ -2,7 +2,7 @@ import { sha256 } from './delivery.ts';
 import { createEventQueue } from './event-queue.ts';
 import type { EventQueue, EventQueueOptions } from './event-queue.ts';
 import { parseMeasured, unitOf } from './measured.ts';
-import type { Measured, MeasuredEnvelope } from './measured.ts';
+import type { Measured, MeasuredEnvelope, RunningExperiment } from './measured.ts';
 import type { Runtime } from './runtime.ts';
 
 export type EventsOptions = EventQueueOptions & {
@@ -62,10 +62,15 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
     hashed = Promise.all([hashed, added]).then(() => undefined);
   };
 
-  const sendExposure = (experiment: string, variant: string, unit: string) => {
-    const exposure = `${reader.nameOf(experiment)} ${variant} ${unit}`;
+  const sendExposure = (running: RunningExperiment, variant: string, unit: string) => {
+    const exposure = `${reader.runOf(running)} ${variant} ${unit}`;
     if (options.isRepeated(exposure)) return;
-    const text = JSON.stringify({ type: 'exposure', experiment, variant, timeMs: now() });
+    const text = JSON.stringify({
+      type: 'exposure',
+      experiment: running.key,
+      variant,
+      timeMs: now(),
+    });
     if (hashUnits) addHashed(exposure, text, async () => ({ unit: await sha256(unit) }));
     else if (unit.length <= MAX_UNIT_LENGTH) add(exposure, text, { unit });
     else queue.drop({ exposure }, `a unit has more than ${MAX_UNIT_LENGTH} characters`);
@@ -104,13 +109,12 @@ export const createEvents = (options: EventsOptions, runtime: Runtime): Events =
       if (ruleId === undefined || variant === undefined) return undefined;
       const experiment = reader.current()?.experimentOf(flagKey, ruleId);
       if (experiment === undefined) return undefined;
-      const { key } = experiment;
       if (isEnabled)
         guard(flagKey, () => {
           const unit = unitOf(context, experiment.unit);
-          if (unit !== undefined) sendExposure(key, variant, unit);
+          if (unit !== undefined) sendExposure(experiment, variant, unit);
         });
-      return key;
+      return experiment.key;
     },
     track(name, context, details) {
       if (!isEnabled) return;
@@ -162,12 +166,14 @@ const unitsIn = (context: unknown, names: readonly string[]): (readonly [string,
 
 /** Reads what is measured from the latest envelope, once for each that differs. */
 const createMeasuredReader = (envelope: EventsOptions['envelope']) => {
-  /** How often an experiment has ended, so that the exposures of its next run are not repetitions. */
+  /** How often an experiment has ended, for servers that do not identify runs. */
   const endings = new Map<string, number>();
   let source: MeasuredEnvelope = {};
   let measured: Measured | undefined;
   return {
-    nameOf: (experiment: string) => `${experiment} ${endings.get(experiment) ?? 0}`,
+    /** The exposures of another run are not repetitions. */
+    runOf: ({ key, run }: RunningExperiment) =>
+      typeof run === 'string' ? run : `${key} ${endings.get(key) ?? 0}`,
     /** Returns undefined before the first envelope. */
     current(): Measured | undefined {
       const next = envelope();

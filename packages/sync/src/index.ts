@@ -1,5 +1,6 @@
 export { isAuthError, isRequestError, retryAfterOf, toSyncError } from './errors.ts';
 export type { SyncError } from './errors.ts';
+export { withEventStatus } from './event-queue.ts';
 export type { BatchStorage, EventBatch, EventLimits, EventStatus } from './event-queue.ts';
 export { createDailyMemory, createEvents } from './events.ts';
 export type { Events } from './events.ts';

@@ -5,10 +5,12 @@ import type { JsonObject } from './json.ts';
 export type MeasuredEnvelope = { readonly experiments?: unknown; readonly tracked?: unknown };
 
 /** A running experiment: a rule of a flag, whose split draws by an attribute. */
-type RunningExperiment = {
+export type RunningExperiment = {
   readonly key: string;
   readonly rule: unknown;
   readonly unit: string;
+  /** Identifies its run. Servers of earlier versions do not send it. */
+  readonly run: unknown;
 };
 
 export type Measured = {
@@ -26,8 +28,8 @@ export const parseMeasured = ({ experiments, tracked }: MeasuredEnvelope): Measu
   const units = new Set(['targetingKey']);
   for (const [key, experiment] of Object.entries(running)) {
     if (!isJsonObject(experiment) || typeof experiment['unit'] !== 'string') continue;
-    const { flag, rule, unit } = experiment;
-    byFlag.set(flag, [...(byFlag.get(flag) ?? []), { key, rule, unit }]);
+    const { flag, rule, unit, run } = experiment;
+    byFlag.set(flag, [...(byFlag.get(flag) ?? []), { key, rule, unit, run }]);
     units.add(unit);
   }
   const events = Array.isArray(tracked) ? new Set<unknown>(tracked) : undefined;

@@ -1,6 +1,5 @@
-import { OpenFeatureEventEmitter } from '@openfeature/server-sdk';
 import { createDailyMemory, createEvents } from '@pennon/sync';
-import type { Events, EventStatus, Runtime } from '@pennon/sync';
+import type { Events, Runtime } from '@pennon/sync';
 
 import { isLocal, isOffline } from './options.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -50,29 +49,3 @@ const definedIn = (options: object) =>
 const envelopeOf = (session: Session | undefined) =>
   session?.flags.snapshot()?.flagSet ??
   (session?.flags.sourceState() === 'unauthorized' ? {} : undefined);
-
-/** Emits the events of OpenFeature, and has the state of those that are sent to the server. */
-export class ProviderEmitter extends OpenFeatureEventEmitter implements EventStatus {
-  readonly #status: () => EventStatus;
-
-  constructor(status: () => EventStatus) {
-    super();
-    this.#status = status;
-  }
-
-  get queued(): number {
-    return this.#status().queued;
-  }
-
-  get sent(): number {
-    return this.#status().sent;
-  }
-
-  get dropped(): number {
-    return this.#status().dropped;
-  }
-
-  get lastError(): EventStatus['lastError'] {
-    return this.#status().lastError;
-  }
-}

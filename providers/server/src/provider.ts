@@ -1,6 +1,7 @@
 import {
   ErrorCode,
   OpenFeature,
+  OpenFeatureEventEmitter,
   ProviderEvents,
   ServerProviderStatus,
 } from '@openfeature/server-sdk';
@@ -18,11 +19,12 @@ import {
   isJsonObject,
   onceReady,
   parseMeasured,
+  withEventStatus,
 } from '@pennon/sync';
-import type { Events, EventStatus, JsonObject, Measured, Runtime } from '@pennon/sync';
+import type { Events, JsonObject, Measured, Runtime } from '@pennon/sync';
 
 import { openDirectTransport } from './direct-transport.ts';
-import { createProviderEvents, ProviderEmitter } from './events.ts';
+import { createProviderEvents } from './events.ts';
 import { parseLocalFlags } from './flag-file.ts';
 import type { LocalFlags } from './flag-file.ts';
 import type { FlagSnapshot } from './flag-snapshot.ts';
@@ -61,8 +63,6 @@ export type ExposeOptions = {
   /** `false` if the result only looks at a flag, so that its subject is not part of the experiment. */
   readonly expose?: boolean | undefined;
 };
-
-const NOTHING_SENT: EventStatus = { queued: 0, sent: 0, dropped: 0, lastError: undefined };
 
 /** The results of a page for one context. The web provider ignores them for another targeting key. */
 export type Bootstrap = {
@@ -179,7 +179,7 @@ export class PennonProvider implements Provider {
   readonly metadata = { name: 'pennon' } as const;
   readonly runsOn = 'server';
   /** Emits the events of OpenFeature. Also has the state of the events that are sent to the server. */
-  readonly events = new ProviderEmitter(() => this.#sender?.status() ?? NOTHING_SENT);
+  readonly events = withEventStatus(new OpenFeatureEventEmitter(), () => this.#sender);
   readonly #runtime: Runtime;
   #options: ResolvedOptions;
   #session: Session | undefined;

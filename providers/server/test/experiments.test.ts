@@ -357,6 +357,25 @@ it('the next run of an experiment has exposures of the same units', async () => 
   expect(unitsOf(server)).toEqual(['ada', 'ada']);
 });
 
+it('a restart that the provider has not seen begins with exposures of the same units', async () => {
+  const ofRun = (run: string) => ({
+    experiments: { 'checkout-2': { ...MEASURED.experiments['checkout-2'], run } },
+    tracked: ['bought'],
+  });
+  const { server, provider } = await start({}, ofRun('first'));
+  const expose = () => provider.evaluate('checkout', ADA);
+  expose();
+  await server.measure(ofRun('second'));
+  expose();
+  expose();
+  // A flag set of the same run that was away for a moment.
+  await server.measure({ experiments: {}, tracked: [] });
+  await server.measure(ofRun('second'));
+  expose();
+  await server.advance(5_000);
+  expect(unitsOf(server)).toEqual(['ada', 'ada']);
+});
+
 it('units are hashed if the application requires it', async () => {
   const { server, provider } = await start({ events: { hashUnits: true } });
   provider.evaluate('checkout', ADA);

@@ -1,6 +1,5 @@
-import { OpenFeatureEventEmitter } from '@openfeature/web-sdk';
 import { createEvents, isJsonObject } from '@pennon/sync';
-import type { BatchStorage, EventBatch, Events, EventStatus, Runtime, Values } from '@pennon/sync';
+import type { BatchStorage, EventBatch, Events, Runtime, Values } from '@pennon/sync';
 
 import { createLastRequests, onLeave } from './leaving.ts';
 import type { OnlineOptions } from './options.ts';
@@ -170,29 +169,3 @@ const browserSession = (): ValueStorage | undefined => {
     return undefined;
   }
 };
-
-/** Emits the events of OpenFeature, and has the state of those that are sent to the server. */
-export class ProviderEmitter extends OpenFeatureEventEmitter implements EventStatus {
-  readonly #status: () => EventStatus;
-
-  constructor(status: () => EventStatus) {
-    super();
-    this.#status = status;
-  }
-
-  get queued(): number {
-    return this.#status().queued;
-  }
-
-  get sent(): number {
-    return this.#status().sent;
-  }
-
-  get dropped(): number {
-    return this.#status().dropped;
-  }
-
-  get lastError(): EventStatus['lastError'] {
-    return this.#status().lastError;
-  }
-}

@@ -6,11 +6,22 @@ import type {
   ResolutionDetails,
   TrackingEventDetails,
 } from '@openfeature/web-sdk';
-import { ClientProviderStatus, OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
-import type { EventStatus, Runtime, Values } from '@pennon/sync';
-import { changedNames, NOT_STARTED, defaultRuntime, onceReady } from '@pennon/sync';
+import {
+  ClientProviderStatus,
+  OpenFeature,
+  OpenFeatureEventEmitter,
+  ProviderEvents,
+} from '@openfeature/web-sdk';
+import type { Runtime, Values } from '@pennon/sync';
+import {
+  changedNames,
+  NOT_STARTED,
+  defaultRuntime,
+  onceReady,
+  withEventStatus,
+} from '@pennon/sync';
 
-import { createPageEvents, ProviderEmitter } from './events.ts';
+import { createPageEvents } from './events.ts';
 import type { PageEvents } from './events.ts';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
@@ -49,7 +60,7 @@ export class PennonWebProvider implements Provider {
   /** The values are those of one context, so the SDK must not bind an instance to several domains. */
   readonly domainScoped = true;
   /** Emits the events of OpenFeature. Also has the state of the events that are sent to the server. */
-  readonly events = new ProviderEmitter(() => this.#sender?.status() ?? NOTHING_SENT);
+  readonly events = withEventStatus(new OpenFeatureEventEmitter(), () => this.#sender);
   readonly #options: PennonWebProviderOptions;
   readonly #runtime: Runtime;
   #source: ResolutionSource | undefined;
@@ -297,8 +308,6 @@ const serverOf = ({
 
 /** Returns the URL with a host in lower case, and without a default port and final slashes. */
 const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '');
-
-const NOTHING_SENT: EventStatus = { queued: 0, sent: 0, dropped: 0, lastError: undefined };
 
 const storageOf = ({ storage = browserStorage() }: OnlineOptions): ValueStorage | undefined =>
   storage ?? undefined;

@@ -172,6 +172,22 @@ it('values that the page came with expose too', async () => {
   expect((await respond(runtime)).events).toMatchObject([{ unit: 'ada' }]);
 });
 
+it('the next page sends an exposure again only if the experiment was restarted in between', async () => {
+  const storage = createStorage();
+  const unitsOf = async (run: string) => {
+    const experiments = { 'checkout-2': { ...MEASURED.experiments['checkout-2'], run } };
+    const { client, runtime } = open({ storage, bootstrap: { ...VALUES, experiments } });
+    await settle();
+    client.getBooleanValue('checkout', false);
+    await runtime.advance(2_000);
+    const sent = requestsIn(runtime).length > 0 ? (await respond(runtime)).events : [];
+    return sent.map(({ unit }) => unit);
+  };
+  expect(await unitsOf('first')).toEqual(['ada']);
+  expect(await unitsOf('first')).toEqual([]);
+  expect(await unitsOf('second')).toEqual(['ada']);
+});
+
 it.each(['is hidden', 'is left'])('a page that %s sends a beacon with its key', async how => {
   const { client, provider, runtime } = await start();
   client.getBooleanValue('checkout', false);

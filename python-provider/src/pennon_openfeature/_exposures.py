@@ -18,6 +18,11 @@ class Exposure(NamedTuple):
     unit: str
     variant: str
 
+    @property
+    def identity(self) -> tuple[object, str, str]:
+        """Equal for an exposure to the same run."""
+        return self.experiment.run or self.experiment, self.unit, self.variant
+
 
 class RecentExposures:
     """The exposures of the current UTC day, of which the least recent ones are forgotten.
@@ -27,7 +32,7 @@ class RecentExposures:
 
     def __init__(self, max_exposures: int = _MAX_EXPOSURES) -> None:
         self._max_exposures = max_exposures
-        self._exposures: OrderedDict[Exposure, None] = OrderedDict()
+        self._exposures: OrderedDict[tuple[object, str, str], None] = OrderedDict()
         self._day = 0
 
     def add(self, exposure: Exposure, seconds: float) -> bool:
@@ -36,14 +41,15 @@ class RecentExposures:
         if day != self._day:
             self._day = day
             self._exposures.clear()
-        if exposure in self._exposures:
-            self._exposures.move_to_end(exposure)
+        identity = exposure.identity
+        if identity in self._exposures:
+            self._exposures.move_to_end(identity)
             return False
-        self._exposures[exposure] = None
+        self._exposures[identity] = None
         if len(self._exposures) > self._max_exposures:
             self._exposures.popitem(last=False)
         return True
 
     def forget(self, exposure: Exposure) -> None:
         """Makes an exposure new again that has not reached the server."""
-        self._exposures.pop(exposure, None)
+        self._exposures.pop(exposure.identity, None)

@@ -37,6 +37,8 @@ class Experiment:
     flag: str
     rule: str
     unit: Unit
+    # Identifies its run. Servers of earlier versions do not send it.
+    run: str | None = None
 
 
 class Measured:
@@ -105,8 +107,8 @@ def _same(before: Experiment | None, experiment: Experiment) -> Experiment | Non
     return before
 
 
-def _fields(experiment: Experiment) -> tuple[str, str, str]:
-    return experiment.flag, experiment.rule, experiment.unit.attribute
+def _fields(experiment: Experiment) -> tuple[str | None, ...]:
+    return experiment.flag, experiment.rule, experiment.unit.attribute, experiment.run
 
 
 def _read_experiment(key: str, fields: object) -> Experiment | None:
@@ -115,7 +117,8 @@ def _read_experiment(key: str, fields: object) -> Experiment | None:
     flag, rule, unit = fields.get("flag"), fields.get("rule"), fields.get("unit")
     if not (isinstance(flag, str) and isinstance(rule, str) and isinstance(unit, str)):
         return None
-    return Experiment(key, flag, rule, _unit(unit))
+    run = fields.get("run")
+    return Experiment(key, flag, rule, _unit(unit), run if isinstance(run, str) else None)
 
 
 def _read_tracked(document: Mapping[str, Any]) -> frozenset[str] | None:

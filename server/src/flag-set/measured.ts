@@ -78,7 +78,10 @@ export const measuredIn = (records: Records): Measured => {
   if (running.length === 0 && tracked.length === 0) return {};
   return {
     experiments: Object.fromEntries(
-      running.map(({ key, flag, rule, run }) => [key, { flag, rule, unit: run?.unit ?? '' }]),
+      running.map(({ key, flag, rule, run }) => [
+        key,
+        { flag, rule, unit: run?.unit ?? '', run: run?.id },
+      ]),
     ),
     tracked,
   };
