@@ -501,6 +501,7 @@ describe.each<PageOptions>([
     await check('no result');
     await page.goto(`${tests.url}/unknown`);
     await page.waitForSelector('h1');
+    expect(await page.locator('nav a[href$="/segments"]').isVisible()).toBe(true);
     await check('unknown page');
   });
 });

@@ -9,12 +9,19 @@ export const PendingPage = () => (
   </main>
 );
 
-export const NotFoundPage = () => (
-  <main className="page">
+/** Shown inside the shell, with its navigation. */
+export const UnknownPage = () => (
+  <div className="page">
     <h1>{t('app.notFound')}</h1>
     <p>
       <Link to="/flags">{t('app.toFlags')}</Link>
     </p>
+  </div>
+);
+
+export const NotFoundPage = () => (
+  <main>
+    <UnknownPage />
   </main>
 );
 

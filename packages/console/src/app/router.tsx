@@ -15,7 +15,7 @@ import { readSearch } from '../flags/flags-search.ts';
 import { readCompareSearch } from '../promotion/compare-search.ts';
 import { readSegmentSearch } from '../segments/segment-search.ts';
 import { SignInPage } from '../session/sign-in-page.tsx';
-import { ErrorPage, NotFoundPage, PendingPage } from './pages.tsx';
+import { ErrorPage, NotFoundPage, PendingPage, UnknownPage } from './pages.tsx';
 import { Shell } from './shell.tsx';
 
 /** What the loaders and pages of all routes use. */
@@ -196,6 +196,12 @@ const account = createRoute({
   component: lazyRouteComponent(() => import('../settings/account-page.tsx'), 'AccountPage'),
 });
 
+const unknown = createRoute({
+  getParentRoute: () => signedIn,
+  path: '$',
+  component: UnknownPage,
+});
+
 const routeTree = root.addChildren([
   signIn,
   join,
@@ -211,6 +217,7 @@ const routeTree = root.addChildren([
     compare,
     audit,
     settings.addChildren([settingsStart, environments, keys, people, groups, invitations, account]),
+    unknown,
   ]),
 ]);
 
