@@ -23,7 +23,7 @@ export const bundleInto = (folder: string): void => {
     metafile: true,
     external: ['node:*', ...dependencyNames(readManifest()).flatMap(name => [name, `${name}/*`])],
     splitting: true,
-    chunkNames: 'shared-[hash]',
+    chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'neutral',
     mainFields: ['module', 'main'],
@@ -39,9 +39,9 @@ export const bundleInto = (folder: string): void => {
 
 /** The source file of each export of the package in the current directory. */
 const entries = (): readonly string[] =>
-  Object.values(readManifest().publishConfig.exports).map(({ import: { default: file } }) =>
-    file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts'),
-  );
+  Object.values(readManifest().publishConfig.exports)
+    .flatMap(({ development = [], ...formats }) => [formats, development].flat())
+    .map(({ import: { default: file } }) => file.replace(/^\.\/dist\/(.+)\.js$/, 'src/$1.ts'));
 
 /**
  * Translates each ES module instead of bundling a second time, so the exports share their code in

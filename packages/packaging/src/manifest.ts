@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 const Names = z.record(z.string(), z.string()).default({});
 const Entry = z.object({ types: z.string(), default: z.string() });
+const Formats = z.object({ import: Entry, require: Entry });
 
 /** What the build reads from the `package.json` of a published package. */
 const Manifest = z.object({
@@ -12,7 +13,8 @@ const Manifest = z.object({
   dependencies: Names,
   peerDependencies: Names,
   publishConfig: z.object({
-    exports: z.record(z.string(), z.object({ import: Entry, require: Entry })),
+    /** Bundlers choose `development` while an application is developed. */
+    exports: z.record(z.string(), Formats.extend({ development: Formats.optional() })),
   }),
 });
 export type Manifest = z.infer<typeof Manifest>;

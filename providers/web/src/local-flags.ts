@@ -1,27 +1,24 @@
 import type { JsonValue } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
-import { isJsonObject, localFlagProblem } from '@pennon/sync';
+import { isJsonObject } from '@pennon/sync';
 
-import { checkOptions, fail, unknownName } from './options.ts';
+import { fail } from './options.ts';
 import type { Evaluation } from './resolution.ts';
 
 /** The value of each flag, or the flag in the short form, without rules. */
 export type LocalFlags = Readonly<Record<string, JsonValue>>;
 
 /** Evaluates flags that are the same for every context. Throws if one has rules. */
-export const evaluateFlags = (flags: LocalFlags, revision: number): Values<Evaluation> => {
-  checkOptions({ flags });
-  const evaluations = Object.entries(flags).map(
-    ([key, flag]) => [key, evaluate(key, flag)] as const,
-  );
-  return { revision, evaluations: Object.fromEntries(evaluations) };
-};
+export const evaluateFlags = (flags: LocalFlags, revision: number): Values<Evaluation> => ({
+  revision,
+  evaluations: Object.fromEntries(
+    Object.entries(flags).map(([key, flag]) => [key, evaluate(key, flag)]),
+  ),
+});
 
 /** An object with `enabled` is a flag in the short form. Anything else is a value. */
 const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
   const failWith = (problem: string): never => fail(`the flag "${flagKey}": ${problem}`);
-  const problem = localFlagProblem(flag, (fields, known) => unknownName(fields, known, 'field'));
-  if (problem !== undefined) failWith(problem);
   if (!isJsonObject(flag) || !('enabled' in flag))
     return { reason: 'STATIC', variant: variantOf(flag), value: flag };
   const { enabled, rules = [], variants = booleanVariants(flag), defaultVariant = 'on' } = flag;

@@ -1,19 +1,8 @@
 import type { Logger } from '@openfeature/web-sdk';
-import type { OptionForm, Runtime, Values } from '@pennon/sync';
-import {
-  areHeaders,
-  BOOLEAN,
-  hasMethods,
-  isApiKey,
-  isJsonObject,
-  isServerUrl,
-  localKeyProblem,
-  LOGGER,
-  LONGEST_TIMER_MS,
-} from '@pennon/sync';
+import type { Runtime, Values } from '@pennon/sync';
+import { isApiKey, isJsonObject, ownValue } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
-import { isValues } from './persistence.ts';
 import type { ValueStorage } from './persistence.ts';
 import type { Evaluation } from './resolution.ts';
 
@@ -86,134 +75,72 @@ export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>
   'flags' in options && options.flags !== undefined;
 
-const milliseconds = (longest: number, shortest = 0): OptionForm => [
-  value => typeof value === 'number' && value > 0 && value >= shortest && value <= longest,
-  `a number of milliseconds ${shortest ? `of at least ${shortest}` : 'greater than 0'}, and at most ${longest}`,
-];
+type Forms = Readonly<Record<string, string>>;
 
-/** The headers that a browser leaves out of the requests of a page, and that `areHeaders` permits. */
-const OF_BROWSER =
-  /^(accept-charset|access-control-.*|cookie2?|date|dnt|origin|referer|sec-.*|set-cookie|via)$/i;
-
-/** The types of the options of events. */
-const EVENT_TYPES: Readonly<Record<string, string>> = {
-  enabled: 'boolean',
-  hashUnits: 'boolean',
-  flushMs: 'number',
-  queue: 'number',
-} satisfies Record<keyof EventOptions, string>;
-
-const areEventOptions = (events: unknown): boolean =>
-  isJsonObject(events) &&
-  Object.entries(events).every(
-    ([name, value]) =>
-      Object.hasOwn(EVENT_TYPES, name) &&
-      (value === undefined || typeof value === EVENT_TYPES[name]) &&
-      (typeof value !== 'number' || (Number.isInteger(value) && value > 0)),
-  );
-
-/** What each option must be, in few words, because pages load them. The type requires that none is forgotten. */
-const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
-  url: [
-    isServerUrl,
-    'the http or https URL of a server, with a port that browsers permit and without variables',
-  ],
-  key: [isApiKey, 'an API key, without quotes and variables'],
-  bootstrap: [value => typeof value === 'object', 'an object or null'],
-  initTimeoutMs: milliseconds(Infinity),
-  storage: [
-    value => value === null || hasMethods(value, 'getItem', 'setItem', 'removeItem'),
-    'a storage, such as sessionStorage, or null',
-  ],
-  storageMaxAgeMs: milliseconds(Infinity),
-  stream: BOOLEAN,
-  pollIntervalMs: milliseconds(LONGEST_TIMER_MS, 1),
-  headers: [
-    areHeaders,
-    'ASCII text by name, each name once, and none that the provider or HTTP sets',
-  ],
-  fetch: [value => typeof value === 'function', 'a function'],
-  usage: BOOLEAN,
-  events: [
-    areEventOptions,
-    'an object with booleans "enabled" and "hashUnits", and whole numbers "flushMs" and "queue" of at least 1',
-  ],
-  flags: [isJsonObject, 'an object with flags or values by key'],
-  logger: LOGGER,
+/**
+ * What each option must be, in few words, because pages load them. The form has the name of its JavaScript type.
+ * `checks.ts` has further rules, and longer texts. The type requires that no option is forgotten.
+ */
+const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, string>> = {
+  url: 'a string',
+  key: 'a string',
+  bootstrap: 'an object or null',
+  initTimeoutMs: 'a number above 0',
+  storage: 'an object or null',
+  storageMaxAgeMs: 'a number above 0',
+  stream: 'a boolean',
+  pollIntervalMs: 'a number above 0',
+  headers: 'an object',
+  fetch: 'a function',
+  usage: 'a boolean',
+  events: 'an object',
+  flags: 'an object',
+  logger: 'an object',
 };
+const EVENT_FORMS: Readonly<Record<keyof EventOptions, string>> = {
+  enabled: 'a boolean',
+  flushMs: FORMS.initTimeoutMs,
+  queue: FORMS.initTimeoutMs,
+  hashUnits: 'a boolean',
+};
+
+/** What the URL of a server looks like, without variables that the build of a page did not fill in. */
+const SERVER_URL = /^https?:\/\/[^\s/?#@%"'`<>{}$\\]+(\/[^\s?#"`<>{}$\\]*)?$/i;
 
 /** Throws an error that is the fault of the application. */
 export const fail = (problem: string): never => {
   throw new TypeError(`PennonWebProvider: ${problem}`);
 };
 
+const isOfForm = (value: unknown, form: string): boolean =>
+  form.includes(value === null ? 'null' : typeof value) && (typeof value !== 'number' || value > 0);
+
+/** Throws if a name is not known, or a value has another form. */
+const checkForms = (given: object, forms: Forms): void => {
+  for (const [name, value] of Object.entries(given)) {
+    const form =
+      ownValue(forms, name) ??
+      fail(`there is no option "${name}"; the options are ${Object.keys(forms).join(', ')}`);
+    if (value !== undefined && !isOfForm(value, form)) fail(`"${name}" must be ${form}`);
+  }
+};
+
 /** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
-  const problem = problemOf(options);
-  if (problem !== undefined) fail(problem);
+  if (!isJsonObject(options)) return fail('pass an object with "url" and "key", or with "flags"');
+  const { url, key, events = {}, flags }: Partial<OnlineOptions & FlagsOptions> = options;
+  checkForms(options, FORMS);
+  checkForms(events, EVENT_FORMS);
+  if (flags !== undefined) {
+    if (url !== undefined) fail('"flags" cannot be combined with "url"; remove one of them');
+  } else if (!SERVER_URL.test(String(url))) fail('"url" must be the http or https URL of a server');
+  else if (!isApiKey(key)) fail('"key" must be an API key, without quotes and variables');
 };
 
 const REFRESH_TIMEOUT_MS = 2_000;
 
 /** Returns how long a refresh may take. Throws if its options can never work. */
 export const refreshTimeout = (options: RefreshOptions): number => {
-  if (!isJsonObject(options)) fail('pass an object with "timeoutMs"');
-  const { timeoutMs = REFRESH_TIMEOUT_MS } = options;
-  const [isValid, form] = FORMS.initTimeoutMs;
-  const problem =
-    unknownName(options, ['timeoutMs'], 'option') ??
-    (isValid(timeoutMs) ? undefined : `"timeoutMs" must be ${form}`);
-  if (problem !== undefined) fail(problem);
-  return timeoutMs;
-};
-
-/** Returns a warning about an option that has no effect, if there is one. */
-export const optionWarning = ({
-  bootstrap,
-  storage,
-  storageMaxAgeMs,
-}: Partial<OnlineOptions>): string | undefined => {
-  if (bootstrap && !isValues(bootstrap))
-    return '"bootstrap" has no effect without "revision" and "evaluations": pass the result of "toBootstrap"';
-  return storage === null && storageMaxAgeMs !== undefined
-    ? '"storageMaxAgeMs" has no effect, because "storage" is null'
-    : undefined;
-};
-
-/** Returns a sentence about the first name that is not known, or undefined. */
-export const unknownName = (
-  named: object,
-  known: readonly string[],
-  kind: string,
-): string | undefined => {
-  const name = Object.keys(named).find(given => !known.includes(given));
-  return name === undefined
-    ? undefined
-    : `there is no ${kind} "${name}"; the ${kind}s are ${known.join(', ')}`;
-};
-
-const problemOf = (options: PennonWebProviderOptions | undefined): string | undefined => {
-  if (!isJsonObject(options)) return 'pass an object with "url" and "key", or with "flags"';
-  const given: Readonly<Record<string, unknown>> = options;
-  const { flags, headers } = given;
-  const isLocal = flags !== undefined;
-  const names = Object.keys(FORMS);
-  const isUsed = (name: string) => given[name] !== undefined;
-  const isRequired = (name: string) => !isLocal && (name === 'url' || name === 'key');
-  const wrong = Object.entries(FORMS).find(
-    ([name, [isValid]]) => (isUsed(name) || isRequired(name)) && !isValid(given[name]),
-  );
-  const ofBrowser = isJsonObject(headers)
-    ? Object.keys(headers).find(name => OF_BROWSER.test(name))
-    : undefined;
-  const other = names.find(name => isUsed(name) && name !== 'flags' && name !== 'logger');
-  return (
-    unknownName(given, names, 'option') ??
-    (wrong && `"${wrong[0]}" must be ${wrong[1][1]}`) ??
-    (ofBrowser && `"headers" cannot have "${ofBrowser}", which only the browser sets`) ??
-    (isLocal && other
-      ? `"flags" cannot be combined with "${other}"; remove one of them`
-      : undefined) ??
-    (isJsonObject(flags) ? localKeyProblem(flags) : undefined)
-  );
+  checkForms(options, { timeoutMs: FORMS.initTimeoutMs });
+  return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };

@@ -26,7 +26,7 @@ import type { PageEvents } from './events.ts';
 import type { LocalFlags } from './local-flags.ts';
 import { evaluateFlags } from './local-flags.ts';
 import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
-import { checkOptions, fail, hasFlags, optionWarning, refreshTimeout } from './options.ts';
+import { checkOptions, fail, hasFlags, refreshTimeout } from './options.ts';
 import { browserStorage, createPersistence, isValues } from './persistence.ts';
 import type { ValueStorage } from './persistence.ts';
 import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
@@ -78,10 +78,10 @@ export class PennonWebProvider implements Provider {
     checkOptions(options);
     this.#options = options;
     if (hasFlags(options)) this.#localValues = evaluateFlags(options.flags, 1);
-    const { fetch }: Partial<OnlineOptions> = options;
+    const { fetch, bootstrap }: Partial<OnlineOptions> = options;
+    if (bootstrap && !isValues(bootstrap))
+      this.warn('"bootstrap" has no effect: pass the result of "toBootstrap"');
     this.#runtime = fetch === undefined ? runtime : { ...runtime, fetch };
-    const warning = optionWarning(options);
-    if (warning !== undefined) this.#warn(warning);
     this.#sender = this.#createSender();
   }
 
@@ -94,7 +94,7 @@ export class PennonWebProvider implements Provider {
         server: serverOf(options),
         storage: storageOf(options),
         values: () => this.#source?.values(),
-        onProblem: message => this.#warn(message),
+        onProblem: message => this.warn(message),
       },
       this.#runtime,
     );
@@ -136,7 +136,7 @@ export class PennonWebProvider implements Provider {
     this.#reconciler = reconciler;
     // Before usage, because the last requests of a page have little room.
     this.#sender?.listen();
-    this.#usage = startUsage(options, server, runtime, message => this.#warn(message));
+    this.#usage = startUsage(options, server, runtime, message => this.warn(message));
     const bootstrap = this.#bootstrapFor(context, options);
     if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
       return reconciler.reconcile(context).finally(() => this.#sender?.release());
@@ -153,9 +153,7 @@ export class PennonWebProvider implements Provider {
   ): Values<Evaluation> | undefined {
     if (!isValues(bootstrap)) return undefined;
     if ((bootstrap.targetingKey ?? targetingKey) === targetingKey) return bootstrap;
-    this.#warn(
-      '"bootstrap" is for another "targetingKey": evaluate it for the context of the page',
-    );
+    this.warn('"bootstrap" is for another "targetingKey": evaluate it for the context of the page');
     return undefined;
   }
 
@@ -165,7 +163,7 @@ export class PennonWebProvider implements Provider {
       this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
     },
     stale: message => {
-      this.#warn(`the values may be out of date: ${message}`);
+      this.warn(`the values may be out of date: ${message}`);
       this.events.emit(ProviderEvents.Stale, { message });
     },
     ready: () => {
@@ -180,7 +178,7 @@ export class PennonWebProvider implements Provider {
   };
 
   /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
-  #warn(message: string): void {
+  protected warn(message: string): void {
     const logger: Logger = this.#options.logger ?? OpenFeature['_logger'];
     logger.warn(`Pennon: ${message}`);
   }

@@ -7,7 +7,7 @@ import {
   readOptionCases,
   refusal,
 } from '../../../packages/sync/test/support/options.ts';
-import { PennonWebProvider } from '../src/index.ts';
+import { PennonWebProvider } from '../src/development.ts';
 
 it.each(readOptionCases('web'))('$name', ({ options, refused, warned }) => {
   const { warnings, logger } = collectWarnings();

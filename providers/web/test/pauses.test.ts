@@ -75,20 +75,9 @@ describe('a refresh', () => {
     expect(await provider.refresh()).toBe(true);
   });
 
-  it.each([500, '500', true, null, [[]]])('rejects %j instead of options', async options => {
-    const { provider } = await startReady({ a: true });
-    const refresh = provider.refresh.bind(provider);
-    await expect(Reflect.apply(refresh, undefined, [options])).rejects.toThrow(
-      new TypeError('PennonWebProvider: pass an object with "timeoutMs"'),
-    );
-  });
-
   it.each<[options: object, message: string]>([
-    [{ timeoutMs: 0 }, '"timeoutMs" must be a number of milliseconds greater than 0'],
-    [{ timeoutMs: -1 }, '"timeoutMs" must be'],
-    [{ timeoutMs: Number.NaN }, '"timeoutMs" must be'],
-    [{ timeoutMs: '500' }, '"timeoutMs" must be'],
-    [{ timeoutMs: null }, '"timeoutMs" must be'],
+    [{ timeoutMs: 0 }, '"timeoutMs" must be a number above 0'],
+    [{ timeoutMs: '500' }, '"timeoutMs" must be a number above 0'],
     [{ timeout: 500 }, 'there is no option "timeout"; the options are timeoutMs'],
   ])('rejects %j', async (options, message) => {
     const { provider } = await startReady({ a: true });

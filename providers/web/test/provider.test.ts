@@ -148,8 +148,14 @@ describe('invalid options', () => {
     ['{"key":null}', '"key" must be'],
     ['{"pollInterval":1}', 'there is no option "pollInterval"; the options are url, key, '],
     ['{"domains":[]}', 'there is no option "domains"; the options are url, key, '],
-    ['{"headers":{"Cookie":"a=b"}}', '"headers" cannot have "Cookie", which only the browser sets'],
-    ['{"flags":null}', '"flags" must be an object with flags or values by key'],
+    ['{"key":"${KEY}"}', '"key" must be an API key, without quotes and variables'],
+    ['{"url":"flags.test"}', '"url" must be the http or https URL of a server'],
+    ['{"url":"https://%VITE_URL%"}', '"url" must be the http or https URL of a server'],
+    ['{"initTimeoutMs":0}', '"initTimeoutMs" must be a number above 0'],
+    ['{"storage":"local"}', '"storage" must be an object or null'],
+    ['{"events":{"queue":"many"}}', '"queue" must be a number above 0'],
+    ['{"events":{"flush":1}}', 'there is no option "flush"; the options are enabled, '],
+    ['{"flags":null}', '"flags" must be an object'],
     ['{"flags":{}}', '"flags" cannot be combined with "url"; remove one of them'],
   ])('%s are rejected by the constructor', (text, message) => {
     expect(() => startApplication(JSON.parse(text))).toThrow(message);
