@@ -86,8 +86,11 @@ const fold = async (clock: FakeClock) => {
   // A fold that has begun during the hold takes what is due in the next one.
   for (let second = 0; second < 3; second += 1) {
     clock.advance(1_000);
-    for (let turn = 0; turn < 25; turn += 1) await new Promise(resolve => setImmediate(resolve));
+    await settle();
   }
+};
+const settle = async () => {
+  for (let turn = 0; turn < 25; turn += 1) await new Promise(resolve => setImmediate(resolve));
 };
 
 it('the log is exported in order, in parts that a cursor continues', async () => {
@@ -194,6 +197,29 @@ it('a unit is looked up by its value, hashed by the sender or not', async () => 
   const key = await server.keyOf('editor');
   const refused = await server.api('POST', '/experiments/ab/unit', { key, body: { unit: 'ada' } });
   expect(refused.status).toBe(403);
+});
+
+it('what a unit does counts if its exposure arrives some seconds later', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  const exposedAt = clock.now();
+  clock.advance(1_000);
+  await send(server, clock, UNITS.map(bought));
+  clock.advance(9_000);
+  const late = { ...(await exposure(server, 'user-3')), timeMs: exposedAt };
+  await send(server, clock, [late]);
+  // Here the tracking event has been held long enough, and the exposure has not.
+  for (let second = 0; second < 8; second += 1) {
+    clock.advance(1_000);
+    await settle();
+  }
+  await fold(clock);
+  clock.jump(2 * HOUR_MS);
+  const { metrics, units } = (await server.api('GET', '/experiments/ab/moments')).body;
+  expect(units[late.variant]).toBe(1);
+  expect(metrics.bought[late.variant].mature).toMatchObject({ n: 1, sum: 1 });
+  const health = (await server.api('GET', '/experiments/ab/health')).body;
+  expect(health).toMatchObject({ exposures: 1, repeats: 0, late: 0 });
 });
 
 it('an erased unit has no state and is in no export, and counts as new afterwards', async () => {

@@ -16,7 +16,7 @@ import {
 } from '@pennon/statistics/fold';
 
 import { EMPTY_WINDOW, withReport, type ReportWindow } from '../store/usage-store.ts';
-import type { Cell, EventStore, LogEntry, Partition } from '../store/event-store.ts';
+import type { Cell, EventStore, Partition } from '../store/event-store.ts';
 import {
   addRefused,
   addRun,
@@ -25,8 +25,9 @@ import {
   runHealthIn,
   runHealthText,
 } from './health.ts';
-import { recordIn, type LoggedEvent, type LogRecord } from './log-record.ts';
+import type { LoggedEvent } from './log-record.ts';
 import { covariateName, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
+import { entriesAfter, type Arrived } from './read-ahead.ts';
 import { cohortIn, cohortText, stateIn, stateText } from './state-text.ts';
 
 /** Events are folded so long after they arrive, so that those of other senders are folded in their order. */
@@ -58,9 +59,11 @@ export const GROUPS = {
 const ALL = 'all';
 
 /** An event with what is known of its arrival. */
-export type ArrivedEvent = LoggedEvent & { readonly sdk: string; readonly isLate: boolean };
-
-type Arrived = { readonly id: string; readonly at: number; readonly record: LogRecord };
+export type ArrivedEvent = LoggedEvent & {
+  readonly sdk: string;
+  readonly isLate: boolean;
+  readonly isAhead?: boolean;
+};
 
 /** Reads and collects the values of one step. */
 type Step = {
@@ -79,8 +82,8 @@ export const foldStep = async (
   now: number,
 ): Promise<number> => {
   const expected = await store.cursor(partition);
-  const read = await store.read(partition, expected, STEP_ENTRIES);
-  const entries = firstOf(dueOf(read, now).map(parseEntry));
+  const all = await entriesAfter(store, partition, expected, hasHoldAfterStep(now));
+  const entries = stepOf(all, now);
   const last = entries.at(-1);
   if (last === undefined) return 0;
   const values: (Cell & { readonly value: string })[] = [];
@@ -88,10 +91,14 @@ export const foldStep = async (
     load: cells => store.load(partition, cells),
     set: (cell, value) => values.push({ ...cell, value }),
   };
-  const arrived = await withoutRepeats(step, entries);
+  const exposing = exposuresAhead(entries, all.slice(entries.length));
+  const { arrived, ahead } = await withoutRepeats(step, entries, exposing);
   await foldRefused(step, arrived);
   const erased = erasedIn(step, arrived);
-  const events = inOrder(arrived.flatMap(eventsOf)).filter(({ unit }) => !erased.has(unit));
+  const events = inOrder([
+    ...arrived.flatMap(eventsOf),
+    ...ahead.flatMap(eventsOf).map(event => ({ ...event, isAhead: true })),
+  ]).filter(({ unit }) => !erased.has(unit));
   const covariates = await foldProfiles(step, measured, events);
   for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
   await store.write(partition, {
@@ -104,10 +111,42 @@ export const foldStep = async (
   return entries.length;
 };
 
+/** Returns the entries of the next step: as many as one step folds of those that are no longer held. */
+const stepOf = (entries: readonly Arrived[], now: number): readonly Arrived[] =>
+  firstOf(dueOf(entries.slice(0, STEP_ENTRIES), now));
+
+/** Whether entries contain, after those of the next step, all that can arrive in the hold. */
+const hasHoldAfterStep =
+  (now: number) =>
+  (entries: readonly Arrived[]): boolean => {
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (first === undefined || last === undefined) return false;
+    if (first.at > now - HOLD_MS) return true;
+    const end = stepOf(entries, now).at(-1) ?? first;
+    return entries.length >= STEP_ENTRIES && last.at > end.at + HOLD_MS;
+  };
+
 /** Returns the entries until the first one that is still held, because the fold never goes back. */
-const dueOf = (entries: readonly LogEntry[], now: number): readonly LogEntry[] => {
+const dueOf = (entries: readonly Arrived[], now: number): readonly Arrived[] => {
   const held = entries.findIndex(({ at }) => at > now - HOLD_MS);
   return held === -1 ? entries : entries.slice(0, held);
+};
+
+/**
+ * Returns later entries with only the exposures that happened before events of the same units in this step: the server of
+ * an application may send an exposure after the browser has sent what the unit did. The step of their entry counts them.
+ */
+const exposuresAhead = (entries: readonly Arrived[], later: readonly Arrived[]): Arrived[] => {
+  const until = new Map<string, number>();
+  for (const { record } of entries)
+    for (const { unit, timeMs } of record.events)
+      until.set(unit, Math.max(timeMs, until.get(unit) ?? timeMs));
+  return later.flatMap(entry => {
+    const events = entry.record.events.filter(
+      ({ type, unit, timeMs }) => type === 'exposure' && timeMs <= (until.get(unit) ?? -Infinity),
+    );
+    return events.length === 0 ? [] : [{ ...entry, record: { ...entry.record, events } }];
+  });
 };
 
 /** Returns the units that the entries erase. Their events of the same step are left out too. */
@@ -130,8 +169,6 @@ const cellsOf = (unit: string, { runs, covariates }: MeasuredRuns): Cell[] => [
   })),
 ];
 
-const parseEntry = ({ id, at, text }: LogEntry): Arrived => ({ id, at, record: recordIn(text) });
-
 /** Returns as many entries as one step folds, and at least one. */
 const firstOf = (entries: readonly Arrived[]): readonly Arrived[] => {
   let events = 0;
@@ -153,13 +190,13 @@ const eventsOf = ({ at, record }: Arrived): ArrivedEvent[] =>
     isLate: at - event.timeMs > HOLD_MS,
   }));
 
-/** Leaves out batches that were received before, today or yesterday. */
+/** Leaves out batches that were received before, today or yesterday. Those ahead are not noted as received. */
 const withoutRepeats = async (
   { load, set }: Step,
-  arrived: readonly Arrived[],
-): Promise<Arrived[]> => {
-  const days = new Map<string, number>();
-  for (const { at, record } of arrived) days.set(record.instance, dayOf(at));
+  entries: readonly Arrived[],
+  ahead: readonly Arrived[],
+): Promise<{ readonly arrived: Arrived[]; readonly ahead: Arrived[] }> => {
+  const days = daysOf([...ahead, ...entries]);
   const cells = [...days].flatMap(([field, day]) => [
     { group: GROUPS.windows(day), field },
     { group: GROUPS.windows(day - 1), field },
@@ -170,17 +207,22 @@ const withoutRepeats = async (
     const text = known[index];
     if (text !== undefined && !windows.has(field)) windows.set(field, windowIn(text));
   });
-  const added = arrived.filter(({ record: { instance, sequence } }) => {
+  const isNew = ({ record: { instance, sequence } }: Arrived): boolean => {
     const window = withReport(windows.get(instance) ?? EMPTY_WINDOW, sequence);
     if (window !== undefined) windows.set(instance, window);
     return window !== undefined;
-  });
-  for (const [field, day] of days) {
+  };
+  const arrived = entries.filter(isNew);
+  for (const [field, day] of daysOf(entries)) {
     const { highest, seen } = windows.get(field) ?? EMPTY_WINDOW;
     set({ group: GROUPS.windows(day), field }, `${highest} ${seen}`);
   }
-  return added;
+  return { arrived, ahead: ahead.filter(isNew) };
 };
+
+/** Returns the day of the last entry of each instance. */
+const daysOf = (entries: readonly Arrived[]): ReadonlyMap<string, number> =>
+  new Map(entries.map(({ at, record }) => [record.instance, dayOf(at)]));
 
 const windowIn = (text: string): ReportWindow => {
   const [highest = '0', seen = ''] = text.split(' ');

@@ -12,6 +12,8 @@ type Received = {
 export type ExposureEvent = Received & {
   readonly type: 'exposure';
   readonly variant: string;
+  /** Whether it is folded before its turn, because the unit did something after it. It comes again, and counts then. */
+  readonly isAhead?: boolean;
   /** What was known of the unit before, one number for each metric. */
   readonly covariates?: readonly number[];
 };

@@ -76,12 +76,14 @@ const enrol = (changes: Changes, event: ExposureEvent): void => {
   const { experiment, counts, states, enrolled } = changes;
   const { unit, variant, timeMs, covariates = [] } = event;
   if (timeMs < experiment.startMs || timeMs >= experiment.endMs) {
-    counts.outside += 1;
+    if (event.isAhead !== true) counts.outside += 1;
     return;
   }
   const totals = experiment.metrics.map(({ sources }) => sources.map(() => ZERO));
   states.set(unit, { variant, exposedMs: timeMs, totals, covariates, isQuarantined: false });
   enrolled.push(event);
+  // The same exposure comes again, and is then the first one.
+  if (event.isAhead === true) counts.repeats -= 1;
 };
 
 /** After this nothing that a unit does can be due to another variant. */
@@ -92,12 +94,13 @@ const isOver = (experiment: FoldedExperiment, state: UnitState, timeMs: number):
 const expose = (changes: Changes, event: ExposureEvent): void => {
   const { experiment, states, counts } = changes;
   const { unit, variant, timeMs } = event;
-  counts.exposures += 1;
-  if (event.isLate === true) counts.late += 1;
+  const counted = event.isAhead === true ? 0 : 1;
+  counts.exposures += counted;
+  if (event.isLate === true) counts.late += counted;
   const state = stateOf(changes, unit);
   if (state === undefined) return enrol(changes, event);
-  if (state.variant === variant) counts.repeats += 1;
-  else if (isOver(experiment, state, timeMs)) counts.switchedLater += 1;
+  if (state.variant === variant) counts.repeats += counted;
+  else if (isOver(experiment, state, timeMs)) counts.switchedLater += counted;
   else states.set(unit, { ...state, isQuarantined: true });
 };
 
