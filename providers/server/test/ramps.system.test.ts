@@ -1,0 +1,92 @@
+import { expect, it } from 'vitest';
+
+import { useBrowser, useFlagServer, useProxy, useVisitor } from '../../web/test/support/visitor.ts';
+import type { PlainPage } from '../../web/test/pages/plain-page.ts';
+import type { PennonProvider } from '../src/index.ts';
+import { openReal } from './support/open.ts';
+
+declare const pennon: PlainPage;
+
+const browser = useBrowser();
+const flags = useFlagServer();
+const proxy = useProxy(flags);
+const visitor = useVisitor(browser, proxy, '<p>A page</p>');
+
+const QUERY = 'environment=production';
+const UNITS = 150;
+/** Whether a variant is served is a draw, so this many users have enough of each at 1 %. */
+const USERS = 40_000;
+
+const startRamp = async (): Promise<void> => {
+  const { server } = flags;
+  const window = { toMs: 60_000 };
+  await server.api('POST', `metrics?${QUERY}`, {
+    key: 'failed',
+    kind: 'conversion',
+    event: 'failed',
+    window,
+    direction: 'decrease',
+  });
+  await server.putFlag('checkout', {
+    type: 'string',
+    variants: { old: 'Old', new: 'New' },
+    defaultVariant: 'old',
+    clientVisible: true,
+  });
+  await server.api('POST', `ramps?${QUERY}`, {
+    key: 'new-checkout',
+    flag: 'checkout',
+    rule: 'release',
+    control: 'old',
+    treatment: 'new',
+    steps: [{ share: 1, holdMinutes: 60 }],
+    guardrails: [{ metric: 'failed' }],
+  });
+  await server.api('POST', `ramps/new-checkout/start?${QUERY}`);
+};
+
+/** Returns users that the rule of the ramp serves a variant. Nothing is sent about them. */
+const usersOf = (provider: PennonProvider, variant: string): string[] => {
+  const users: string[] = [];
+  for (let i = 0; i < USERS && users.length < UNITS; i += 1) {
+    const targetingKey = `user-${i}`;
+    const result = provider.evaluate('checkout', { targetingKey }, { expose: false });
+    if ('ruleId' in result && result.ruleId === 'release' && result.variant === variant)
+      users.push(targetingKey);
+  }
+  return users;
+};
+
+it('a harmful release at 1 % is rolled back within 40 seconds of its events, up to what a page shows', async () => {
+  await startRamp();
+  const { secret: key } = await flags.server.createKey('server');
+  const { provider, client, started } = openReal({ url: flags.server.url(), key });
+  expect(await started).toBe('ok');
+  const users = { old: usersOf(provider, 'old'), new: usersOf(provider, 'new') };
+  await visitor.page.evaluate(
+    ([options, targetingKey]) => pennon.start(options, { targetingKey }),
+    [{ url: proxy().url, key: flags.key }, users.new[0] ?? ''] as const,
+  );
+  const shown = () => visitor.page.evaluate(() => pennon.valueOf('checkout'));
+  expect(await shown()).toBe('New');
+
+  for (const targetingKey of [...users.old, ...users.new])
+    await client.getStringValue('checkout', '', { targetingKey });
+  const failed = [...users.old.slice(0, 2), ...users.new.slice(0, 60)];
+  const failedAt = performance.now();
+  for (const targetingKey of failed) client.track('failed', { targetingKey });
+  // Without this, the provider sends them up to 5 s later.
+  expect(await provider.flush()).toBe(true);
+  await expect.poll(shown, { timeout: 50_000, interval: 250 }).toBe('Old');
+  const seconds = (performance.now() - failedAt) / 1_000;
+  console.log(`${seconds.toFixed(1)} s from the failures to the rolled back value in the browser`);
+  expect(seconds).toBeLessThan(40);
+
+  expect(await flags.server.api('GET', `ramps/new-checkout?${QUERY}`)).toMatchObject({
+    state: 'rolledBack',
+    reason: {
+      code: 'harm',
+      evidence: { metric: 'failed', soFar: { control: 2, treatment: 60 } },
+    },
+  });
+});
