@@ -1,24 +1,23 @@
 import { errorFromEvent, gapError, isRequestError, syncError, toSyncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import { createEventParser } from './event-stream.ts';
-import { createFollowerState } from './follower-state.ts';
 import type {
+  DataSource,
   FollowerCallbacks,
   FollowerMode,
-  FollowerState,
   FollowerStatus,
+  LastError,
 } from './follower-state.ts';
 import { createConnectionScope } from './http.ts';
-import type { ConnectionScope } from './http.ts';
 import { ownValue } from './json.ts';
 import { isLongPause, pausedError, watchPauses } from './pauses.ts';
 import type { Pause } from './pauses.ts';
-import { createRefresh } from './refresh.ts';
+import { trueWithin } from './refresh.ts';
 import type { Refresh } from './refresh.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
-import { sourceAgeOf, staleSourceError } from './source-age.ts';
-import type { Address, SyncedResource } from './synced-resource.ts';
+import { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
+import type { Address, SyncedResource, Update } from './synced-resource.ts';
 import {
   backoffDelay,
   CHECK_TIMEOUT_MS,
@@ -63,306 +62,314 @@ export type Follower<Data> = {
   stop(): void;
 };
 
-type FollowerContext<Data, Changed> = {
-  readonly resource: SyncedResource<Data, Changed>;
-  readonly scope: ConnectionScope;
-  readonly state: FollowerState<Data, Changed>;
-  readonly poll: Poll;
-  readonly intervalMs: number;
-  readonly runtime: Runtime;
-};
+/** How much the delays of two responses of one server may differ. */
+const DELAY_TOLERANCE_MS = 1_000;
 
-/** Keeps a resource current, by a stream with polls as the fallback, or by polls alone. */
+/**
+ * Keeps a resource current, by a stream with polls as the fallback, or by polls alone. The parts share variables
+ * instead of passing objects to each other, because pages load this.
+ */
 export const follow = <Data extends { readonly revision: number }, Changed>(
   resource: SyncedResource<Data, Changed>,
   options: FollowOptions<Data, Changed>,
   runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
+  const { initial, onData, onStatus, confirmWithinMs } = options;
+  const { now, monotonic, setTimer } = runtime;
+  const random = () => runtime.random();
   const scope = createConnectionScope(runtime);
-  const state = createFollowerState(resource, options, runtime);
-  const poll = createPoll(resource, scope, state);
+  const { isClosed, isInterrupted, retryAfterMs, requestCount, sleep } = scope;
   // An interval of 0, less than 0 or NaN would poll without a pause.
   const intervalMs = Math.max(0, options.pollIntervalMs ?? 0) || POLL_INTERVAL_MS;
+
+  let data = initial?.data;
+  let currentAt = initial?.ageMs === undefined ? undefined : monotonic() - initial.ageMs;
+  let source: DataSource = initial === undefined ? 'none' : 'initial';
+  let mode: FollowerMode = 'connecting';
+  let sourceAgeMs: number | undefined;
+  let lastError: LastError | undefined;
+  /** Whether the data have not been confirmed since `setUnconfirmed`. */
+  let isUnconfirmed = false;
+  /** The response to the last poll. */
+  let polled: { readonly data: Data; readonly etag: string | null } | undefined;
+  /** Called once: with true when the server has sent or confirmed data, or with false after an error or a stop. */
+  let waiting: ((isConfirmed: boolean) => void)[] = [];
+  /** Whether `refresh` has sent a request, and has no outcome yet. */
+  let isRefreshing = false;
+
+  const status = (): FollowerStatus => ({
+    mode,
+    revision: data?.revision,
+    dataAgeMs: currentAt === undefined ? undefined : monotonic() - currentAt,
+    sourceAgeMs,
+    source,
+    lastError,
+  });
+  /** Whether the server has sent or confirmed the data. */
+  const hasReceived = () => source === 'stream' || source === 'poll';
+
+  const settle = (isConfirmed: boolean) => {
+    const settled = waiting;
+    waiting = [];
+    for (const callback of settled) callback(isConfirmed);
+  };
+  const recordError = ({ message, status: code }: SyncError) => {
+    lastError = { message, status: code, at: now() };
+  };
+  const setMode = (next: FollowerMode) => {
+    if (mode === next || mode === 'stopped') return;
+    mode = next;
+    // The caller of `stop()` needs no callback.
+    if (next === 'stopped') settle(false);
+    else onStatus?.(status());
+  };
+  const setError = (error: SyncError) => {
+    recordError(error);
+    onStatus?.(status());
+    settle(false);
+  };
+  /** Requires that the server confirms the data before they count as current. */
+  const setUnconfirmed = (reason: SyncError) => {
+    isUnconfirmed = true;
+    mode = 'connecting';
+    setError(reason);
+  };
+
+  const isOlder = ({ data: next, changed, sourceAgeMs: ageMs = 0 }: Update<Data, Changed>) => {
+    if (data !== undefined && resource.isOlder !== undefined) return resource.isOlder(next, data);
+    // Other updates are of the same server as the data.
+    const isOther = next !== data && changed === undefined;
+    return isOther && monotonic() - ageMs + DELAY_TOLERANCE_MS < (currentAt ?? -Infinity);
+  };
+  /**
+   * Stores data that the server sent or confirmed. Throws if they are older than the current ones, and the
+   * server is cut off from its store: another server had newer data. The revisions of values cannot be compared, because
+   * each server has its own for client keys. So older values are those that were current at an earlier time.
+   */
+  const setData = (update: Update<Data, Changed>, from: 'stream' | 'poll') => {
+    const { data: next, changed, sourceAgeMs: ageMs } = update;
+    const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;
+    if (stale !== undefined && isOlder(update)) throw stale;
+    const isChanged = next !== data;
+    data = next;
+    sourceAgeMs = ageMs;
+    currentAt = monotonic() - (ageMs ?? 0);
+    source = from;
+    isUnconfirmed = false;
+    if (stale !== undefined && mode !== 'stale') recordError(stale);
+    if (isChanged) onData?.(next, changed);
+    setMode(stale ? 'stale' : from === 'poll' ? 'polling' : 'streaming');
+    settle(!stale);
+  };
+
+  /** Requests the data once. Returns the error if that fails. */
+  const poll = async (): Promise<SyncError | undefined> => {
+    // Once the server is known to be away, a slow response is better than none.
+    const idleMs =
+      data === undefined || mode === 'disconnected' ? RESPONSE_TIMEOUT_MS : CHECK_TIMEOUT_MS;
+    let text = '';
+    let error: SyncError | undefined;
+    try {
+      // The ETag of the current data: the one of the last poll, unless a stream has changed the data since.
+      const etag =
+        (data === polled?.data ? polled?.etag : undefined) ?? (data && resource.etagOf?.(data));
+      const response = await scope.send(resource.pollRequest(etag), idleMs, part => {
+        text += part;
+        return idleMs;
+      });
+      if (!isClosed() && !isInterrupted()) {
+        const next = (response.status === 304 && data) || resource.parse(text);
+        setData({ data: next, sourceAgeMs: sourceAgeOf(response) }, 'poll');
+        polled = { data: next, etag: response.headers.get('etag') };
+      }
+    } catch (thrown) {
+      error = toSyncError(thrown);
+    }
+    if (isClosed()) return undefined;
+    if (error && !error.isInterruption) setError(error);
+    // The poll was interrupted, or a callback has called `refresh`.
+    return isInterrupted() ? poll() : error;
+  };
+  const pollOrDisconnect = async () => {
+    const error = await poll();
+    if (error) setMode('disconnected');
+    return error;
+  };
+  /** How long the server, or a rejected key, requires to wait. */
+  const requiredDelay = (error: SyncError | undefined) =>
+    Math.max(rejectedKeyDelay(error, random), retryAfterMs());
+
+  /** Polls now, and then at intervals until `ms` have passed and the server may be contacted again. */
+  const pollUntil = async (ms: number): Promise<void> => {
+    let until = monotonic() + ms;
+    do {
+      const delayMs = requiredDelay(await pollOrDisconnect());
+      until = Math.max(until, monotonic() + delayMs);
+      await sleep(Math.min(until - monotonic(), Math.max(intervalMs, delayMs)));
+    } while (monotonic() < until && !isClosed());
+  };
+
+  const followPolls = async (): Promise<void> => {
+    for (let failures = 0; !isClosed();) {
+      const error = await pollOrDisconnect();
+      failures = error ? failures + 1 : 0;
+      // Shorter than the interval while the data may be out of date.
+      const longestMs = failures
+        ? backoffDelay(failures, random)
+        : mode === 'stale'
+          ? staleRetryDelay(random)
+          : Infinity;
+      await sleep(Math.max(Math.min(intervalMs, longestMs), requiredDelay(error)));
+    }
+  };
+
+  /** Applies the events of one stream. Returns the reason why it was lost, and for how long it had delivered data. */
+  const runStream = async () => {
+    const staleLimitMs = staleRetryDelay(random);
+    let staleSince: number | undefined;
+    let startedAt: number | undefined;
+    let openingAgeMs: number | undefined;
+    const parser = createEventParser(message => {
+      const { event } = message;
+      const reduce = ownValue(resource.events, event);
+      // A callback may have stopped the follower between two events of one chunk.
+      if (isClosed()) return;
+      if (event === 'error') throw errorFromEvent(message.data);
+      if (!reduce) return;
+      const isFirst = startedAt === undefined;
+      if (isFirst && !resource.initialEvents.includes(event))
+        throw gapError(`the stream started with the event "${event}"`);
+      const update = reduce(data, message);
+      setData(isFirst ? { ...update, sourceAgeMs: openingAgeMs } : update, 'stream');
+      startedAt ??= monotonic();
+      // A server that has been cut off from its store for long: perhaps there is another one behind the same address.
+      staleSince = mode === 'stale' ? (staleSince ?? monotonic()) : undefined;
+      if (staleSince !== undefined && monotonic() - staleSince >= staleLimitMs)
+        throw staleSourceError(sourceAgeMs ?? 0);
+    });
+    const error = await scope
+      .send(resource.streamRequest(data), RESPONSE_TIMEOUT_MS, (text, response) => {
+        openingAgeMs = sourceAgeOf(response);
+        if (!parser.feed(text)) return undefined;
+        return startedAt === undefined ? RESPONSE_TIMEOUT_MS : IDLE_TIMEOUT_MS;
+      })
+      .then(
+        ({ headers }) =>
+          syncError(
+            startedAt === undefined
+              ? `expected an event stream, but received ${headers.get('content-type') ?? 'no content type'}`
+              : 'the server closed the stream',
+          ),
+        toSyncError,
+      );
+    if (!isClosed()) {
+      if (!error.isInterruption) setError(error);
+      if (mode === 'streaming') setMode('connecting');
+      // The first poll has failed, too.
+      else if (mode === 'connecting' && !error.isInterruption) setMode('disconnected');
+    }
+    return { error, uptimeMs: monotonic() - (startedAt ?? Infinity) };
+  };
+
+  /**
+   * Polls, then streams until the stream is lost, and repeats both with growing delays. Polls and streams take
+   * turns, so a response can never overtake another one.
+   */
+  const followStream = async (): Promise<void> => {
+    // The first request is a poll without any delay, so starting takes one round trip even if a proxy buffers
+    // streams. If it fails without a reason to wait, the stream follows at once and decides about the mode, except
+    // if the error will not go away by itself.
+    const firstError = await poll();
+    const firstDelayMs = requiredDelay(firstError);
+    if (firstDelayMs > 0 || (firstError && isRequestError(firstError))) setMode('disconnected');
+    await sleep(firstDelayMs);
+    for (let failures = 0; !isClosed();) {
+      const { error, uptimeMs } = await runStream();
+      const { isGap, isInterruption } = error;
+      if (uptimeMs >= HEARTBEAT_MS) failures = 0;
+      // After a gap the data may be wrong, so there is no delay. Otherwise the followers of a server that goes
+      // down must not all poll at the same time.
+      await sleep(retryAfterMs() + (isGap || isInterruption ? 0 : backoffDelay(0, random)));
+      const retryMs = isInterruption ? 0 : backoffDelay(failures, random);
+      await pollUntil(Math.max(retryMs, rejectedKeyDelay(error, random)));
+      if (!isInterruption) failures += 1;
+    }
+  };
+
   const run = options.stream === false ? followPolls : followStream;
-  const context = { resource, scope, state, poll, intervalMs, runtime };
   // Starts again after an unexpected error, such as one of a callback. Without a follower, no data are current.
   const start = (): Promise<void> =>
-    run(context).catch((error: unknown) => {
-      state.setError(toSyncError(error));
-      state.setMode('disconnected');
-      return scope.sleep(POLL_INTERVAL_MS).then(start);
+    run().catch((error: unknown) => {
+      setError(toSyncError(error));
+      setMode('disconnected');
+      return sleep(POLL_INTERVAL_MS).then(start);
     });
   void start();
-  const stopLimit = limitConfirmation(state, options.confirmWithinMs, runtime);
+  const stopLimit =
+    confirmWithinMs === undefined
+      ? undefined
+      : setTimer(confirmWithinMs, () => {
+          if (mode === 'connecting' && !hasReceived())
+            setUnconfirmed(syncError('the server did not respond in time'));
+        });
+
+  /**
+   * Requests the data at once, because what was in flight may have been lost while the process did not run.
+   * After a long pause, they do not count as current until the server has confirmed them.
+   */
   const pauses = watchPauses(runtime, pause => {
     runtime.renewConnections?.();
     options.onPause?.(pause);
-    onPause(scope, state, pause);
+    if (currentAt !== undefined) currentAt -= pause.unmeasuredMs;
+    // Without data, the first request is in flight, and has a timeout.
+    if (isClosed() || !hasReceived()) return;
+    // Otherwise they already count as out of date.
+    if (mode !== 'disconnected' && mode !== 'stale') {
+      if (isLongPause(pause)) setUnconfirmed(pausedError(pause));
+      else setMode('connecting');
+    }
+    scope.interrupt();
   });
-  const refresh = createRefresh(scope, state, runtime);
+
+  /** Requests the data on a new connection, because an open one may be dead. */
+  const request = () => {
+    if (isRefreshing) return;
+    isRefreshing = true;
+    waiting.push(() => {
+      isRefreshing = false;
+    });
+    runtime.renewConnections?.();
+    scope.interrupt();
+  };
+  /** Calls `done` with the outcome of a request after the first `sentBefore` ones. The follower repeats failed ones. */
+  const settleAfter = (sentBefore: number, done: (isConfirmed: boolean) => void): void => {
+    if (isClosed()) return done(false);
+    if (requestCount() === sentBefore) request();
+    waiting.push(isConfirmed => {
+      if (isConfirmed && requestCount() > sentBefore) done(true);
+      else settleAfter(sentBefore, done);
+    });
+  };
+
   return {
-    data: state.data,
+    data: () => data,
     status() {
       pauses.check();
-      return state.status();
+      return status();
     },
-    isUnconfirmed: state.isUnconfirmed,
+    isUnconfirmed: () => isUnconfirmed,
     noticePause: pauses.check,
     refresh(timeoutMs) {
       pauses.check();
-      return refresh(timeoutMs);
+      // A call while the request of an earlier one is under way shares another request with those that wait, too.
+      const confirmed = new Promise<boolean>(done => settleAfter(requestCount(), done));
+      return trueWithin(confirmed, timeoutMs, setTimer);
     },
     stop() {
       pauses.stop();
-      stopLimit();
+      stopLimit?.();
       scope.close();
-      state.setMode('stopped');
+      setMode('stopped');
     },
   };
-};
-
-/** Returns a function that cancels the limit. */
-const limitConfirmation = <Data, Changed>(
-  state: FollowerState<Data, Changed>,
-  limitMs: number | undefined,
-  { setTimer }: Runtime,
-): (() => void) =>
-  limitMs === undefined
-    ? () => {}
-    : setTimer(limitMs, () => {
-        if (state.mode() === 'connecting' && !state.hasReceived())
-          state.setUnconfirmed(syncError('the server did not respond in time'));
-      });
-
-/**
- * Requests the data at once, because what was in flight may have been lost while the process did not run.
- * After a long pause, they do not count as current until the server has confirmed them.
- */
-const onPause = <Data, Changed>(
-  scope: ConnectionScope,
-  state: FollowerState<Data, Changed>,
-  { ms, unmeasuredMs }: Pause,
-): void => {
-  state.addAge(unmeasuredMs);
-  // Without data, the first request is in flight, and has a timeout.
-  if (scope.isClosed() || !state.hasReceived()) return;
-  // Otherwise they already count as out of date.
-  if (state.mode() !== 'disconnected' && state.mode() !== 'stale') {
-    if (isLongPause({ ms })) state.setUnconfirmed(pausedError({ ms }));
-    else state.setMode('connecting');
-  }
-  scope.interrupt();
-};
-
-/**
- * Polls, then streams until the stream is lost, and repeats both with growing delays. Polls and streams take
- * turns, so a response can never overtake another one.
- */
-const followStream = async <Data, Changed>(
-  context: FollowerContext<Data, Changed>,
-): Promise<void> => {
-  const { scope, runtime } = context;
-  await pollFirst(context);
-  let failures = 0;
-  while (!scope.isClosed()) {
-    const { error, uptimeMs } = await runStream(context);
-    if (uptimeMs >= HEARTBEAT_MS) failures = 0;
-    const { isGap, isInterruption } = error;
-    // After a gap the data may be wrong, so there is no delay. Otherwise the followers of a server that goes
-    // down must not all poll at the same time.
-    const jitterMs = isGap || isInterruption ? 0 : backoffDelay(0, runtime.random);
-    await scope.sleep(scope.retryAfterMs() + jitterMs);
-    const retryMs = isInterruption ? 0 : backoffDelay(failures, runtime.random);
-    await pollUntil(context, Math.max(retryMs, rejectedKeyDelay(error, runtime.random)));
-    if (!isInterruption) failures += 1;
-  }
-};
-
-/**
- * The first request is a poll without any delay, so starting takes one round trip even if a proxy buffers
- * streams. If it fails without a reason to wait, the stream follows at once and decides about the mode, except
- * if the error will not go away by itself.
- */
-const pollFirst = async <Data, Changed>({
-  scope,
-  state,
-  poll,
-  runtime,
-}: FollowerContext<Data, Changed>): Promise<void> => {
-  const error = await poll();
-  const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
-  const isLasting = delayMs > 0 || (error !== undefined && isRequestError(error));
-  if (isLasting) state.setMode('disconnected');
-  await scope.sleep(delayMs);
-};
-
-/** Polls now, and then at intervals until `ms` have passed and the server may be contacted again. */
-const pollUntil = async <Data, Changed>(
-  context: FollowerContext<Data, Changed>,
-  ms: number,
-): Promise<void> => {
-  const { scope, intervalMs, runtime } = context;
-  let until = runtime.monotonic() + ms;
-  do {
-    const error = await pollOrDisconnect(context);
-    const delayMs = Math.max(rejectedKeyDelay(error, runtime.random), scope.retryAfterMs());
-    until = Math.max(until, runtime.monotonic() + delayMs);
-    await scope.sleep(Math.min(until - runtime.monotonic(), Math.max(intervalMs, delayMs)));
-  } while (runtime.monotonic() < until && !scope.isClosed());
-};
-
-const followPolls = async <Data, Changed>(
-  context: FollowerContext<Data, Changed>,
-): Promise<void> => {
-  const { scope, state, intervalMs, runtime } = context;
-  for (let failures = 0; !scope.isClosed();) {
-    const error = await pollOrDisconnect(context);
-    failures = error === undefined ? 0 : failures + 1;
-    const longestMs = retryLimitMs(state.mode(), failures, runtime.random);
-    await scope.sleep(
-      Math.max(
-        Math.min(intervalMs, longestMs),
-        scope.retryAfterMs(),
-        rejectedKeyDelay(error, runtime.random),
-      ),
-    );
-  }
-};
-
-/** Returns the longest time between two polls. It is shorter than the interval while the data may be out of date. */
-const retryLimitMs = (mode: FollowerMode, failures: number, random: () => number): number => {
-  if (failures > 0) return backoffDelay(failures, random);
-  return mode === 'stale' ? staleRetryDelay(random) : Infinity;
-};
-
-const pollOrDisconnect = async <Data, Changed>({
-  state,
-  poll,
-}: FollowerContext<Data, Changed>): Promise<SyncError | undefined> => {
-  const error = await poll();
-  if (error !== undefined) state.setMode('disconnected');
-  return error;
-};
-
-/** Once the server is known to be away, a slow response is better than none. */
-const pollTimeoutMs = <Data, Changed>({ data, mode }: FollowerState<Data, Changed>): number =>
-  data() === undefined || mode() === 'disconnected' ? RESPONSE_TIMEOUT_MS : CHECK_TIMEOUT_MS;
-
-/** Requests the data once. Returns the error if that fails. */
-type Poll = () => Promise<SyncError | undefined>;
-
-const createPoll = <Data, Changed>(
-  resource: SyncedResource<Data, Changed>,
-  scope: ConnectionScope,
-  state: FollowerState<Data, Changed>,
-): Poll => {
-  let lastPoll: { readonly data: Data; readonly etag: string | null } | undefined;
-
-  /** The ETag of the current data: the one of the last poll, unless a stream has changed the data since. */
-  const currentEtag = (): string | undefined => {
-    const data = state.data();
-    if (data === undefined) return undefined;
-    return (data === lastPoll?.data ? lastPoll.etag : undefined) ?? resource.etagOf(data);
-  };
-
-  const requestData = async (): Promise<void> => {
-    let text = '';
-    const idleTimeoutMs = pollTimeoutMs(state);
-    const onText = (part: string) => {
-      text += part;
-      return idleTimeoutMs;
-    };
-    const request = resource.pollRequest(currentEtag());
-    const response = await scope.send(request, idleTimeoutMs, onText);
-    if (scope.isClosed() || scope.isInterrupted()) return;
-    const current = response.status === 304 ? state.data() : undefined;
-    const data = current ?? resource.parse(text);
-    state.setData({ data, sourceAgeMs: sourceAgeOf(response) }, 'poll');
-    lastPoll = { data, etag: response.headers.get('etag') };
-  };
-
-  const poll: Poll = async () => {
-    const error = await requestData().then(() => undefined, toSyncError);
-    if (scope.isClosed()) return undefined;
-    if (error !== undefined && !error.isInterruption) state.setError(error);
-    // The poll was interrupted, or a callback has called `refresh`.
-    return scope.isInterrupted() ? poll() : error;
-  };
-  return poll;
-};
-
-/** Reads a stream until it is lost. Returns the reason, and for how long it had delivered data. */
-const runStream = async <Data, Changed>(context: FollowerContext<Data, Changed>) => {
-  const { scope, state, runtime } = context;
-  let startedAt = Infinity;
-  const onStart = () => {
-    startedAt = runtime.monotonic();
-  };
-  const error = await readStream(context, onStart).catch(toSyncError);
-  if (!scope.isClosed()) onStreamLost(state, error);
-  return { error, uptimeMs: runtime.monotonic() - startedAt };
-};
-
-const onStreamLost = <Data, Changed>(
-  state: FollowerState<Data, Changed>,
-  error: SyncError,
-): void => {
-  if (!error.isInterruption) state.setError(error);
-  if (state.mode() === 'streaming') state.setMode('connecting');
-  // The first poll has failed, too.
-  else if (state.mode() === 'connecting' && !error.isInterruption) state.setMode('disconnected');
-};
-
-/**
- * Returns a check that throws if the server has been cut off from its store for long. The follower then connects
- * again, perhaps to another server behind the same load balancer.
- */
-const createStaleCheck = <Data, Changed>({
-  state,
-  runtime,
-}: FollowerContext<Data, Changed>): (() => void) => {
-  const limitMs = staleRetryDelay(runtime.random);
-  let since: number | undefined;
-  return () => {
-    const now = runtime.monotonic();
-    const { mode, sourceAgeMs = 0 } = state.status();
-    since = mode === 'stale' ? (since ?? now) : undefined;
-    if (since !== undefined && now - since >= limitMs) throw staleSourceError(sourceAgeMs);
-  };
-};
-
-/** Applies the events of one stream. Never resolves: rejects with the reason why the stream was lost. */
-const readStream = async <Data, Changed>(
-  context: FollowerContext<Data, Changed>,
-  onStart: () => void,
-): Promise<never> => {
-  const { resource, scope, state } = context;
-  const checkStale = createStaleCheck(context);
-  let isStarted = false;
-  let openingAgeMs: number | undefined;
-  const parser = createEventParser(message => {
-    const { event } = message;
-    const reduce = ownValue(resource.events, event);
-    // A callback may have stopped the follower between two events of one chunk.
-    if (scope.isClosed()) return;
-    if (event === 'error') throw errorFromEvent(message.data);
-    if (reduce === undefined) return;
-    if (!isStarted && !resource.initialEvents.includes(event)) {
-      throw gapError(`the stream started with the event "${event}"`);
-    }
-    const update = reduce(state.data(), message);
-    state.setData(isStarted ? update : { ...update, sourceAgeMs: openingAgeMs }, 'stream');
-    if (!isStarted) onStart();
-    isStarted = true;
-    checkStale();
-  });
-  const request = resource.streamRequest(state.data());
-  const { headers } = await scope.send(request, RESPONSE_TIMEOUT_MS, (text, response) => {
-    openingAgeMs = sourceAgeOf(response);
-    if (!parser.feed(text)) return undefined;
-    return isStarted ? IDLE_TIMEOUT_MS : RESPONSE_TIMEOUT_MS;
-  });
-  if (isStarted) throw syncError('the server closed the stream');
-  const type = headers.get('content-type') ?? 'no content type';
-  throw syncError(`expected an event stream, but received ${type}`);
 };

@@ -6,73 +6,12 @@ import type { Runtime } from './runtime.ts';
 /** The arguments of a `fetch` call. */
 export type RequestSpec = { readonly url: string; readonly init: RequestInit };
 
-/** Aborts a request that has received nothing for too long. */
-type IdleTimeout = {
-  readonly signal: AbortSignal;
-  /** Starts the timeout again, with a new length. */
-  reset(timeoutMs: number): void;
-  /** Aborts the request, if it is still in flight, and cancels the timer. */
-  end(reason?: SyncError): void;
-};
-
-const createIdleTimeout = ({ setTimer }: Runtime, timeoutMs: number): IdleTimeout => {
-  const controller = new AbortController();
-  let cancel: () => void = () => undefined;
-  const reset = (ms: number) => {
-    cancel();
-    cancel = setTimer(ms, () => controller.abort(syncError(`no data for ${ms / 1_000} s`)));
-  };
-  reset(timeoutMs);
-  return {
-    signal: controller.signal,
-    reset,
-    end(reason = syncError('closed')) {
-      cancel();
-      controller.abort(reason);
-    },
-  };
-};
-
-const readText = async (response: Response, onText: (text: string) => void): Promise<void> => {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
-  // Fatal: a flag with damaged text must not be served.
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  for (;;) {
-    const { done, value } = await reader.read();
-    onText(decoder.decode(value, { stream: !done }));
-    if (done) return;
-  }
-};
-
-/**
- * Sends a request and passes on the text of the response as it arrives. Resolves when the response is complete.
- * Rejects with a SyncError, after everything that belongs to the request has been released. All network
- * traffic of this package goes through here.
- */
-const sendRequest = async (
-  { fetch }: Runtime,
-  { url, init }: RequestSpec,
-  timeout: IdleTimeout,
-  onText: (text: string, response: Response) => void,
-): Promise<Response> => {
-  try {
-    const { signal } = timeout;
-    const response = await fetchWithinOrigin(fetch, url, { ...init, cache: 'no-store', signal });
-    if (response.status === 304) return response;
-    if (!response.ok) throw await errorFromResponse(response);
-    await readText(response, text => onText(text, response));
-    return response;
-  } catch (error) {
-    throw toSyncError(timeout.signal.aborted ? timeout.signal.reason : error);
-  } finally {
-    timeout.end();
-  }
-};
-
 const interruption = (): SyncError => syncError('interrupted', { isInterruption: true });
 
-/** Owns requests and a timer, and releases all of them when it is closed. */
+/**
+ * Owns requests and a timer, and releases all of them when it is closed. All network traffic of this package goes
+ * through here.
+ */
 export type ConnectionScope = {
   readonly isClosed: () => boolean;
   /**
@@ -101,7 +40,8 @@ export type ConnectionScope = {
 };
 
 export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
-  const inFlight = new Set<IdleTimeout>();
+  const { monotonic, setTimer } = runtime;
+  const inFlight = new Set<(reason: SyncError) => void>();
   let isClosed = false;
   /** Set until the next request begins: the interruption may come between a request and a sleep. */
   let isInterrupted = false;
@@ -109,32 +49,53 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   let retryAt = 0;
   let wake: () => void = () => undefined;
 
-  const retryAfterMs = (): number => Math.max(0, retryAt - runtime.monotonic());
-
-  const recordRetryAfter = (error: SyncError): never => {
-    retryAt = Math.max(retryAt, runtime.monotonic() + (error.retryAfterMs ?? 0));
-    throw error;
+  const retryAfterMs = (): number => Math.max(0, retryAt - monotonic());
+  const endAll = (reason: SyncError) => {
+    for (const end of inFlight) end(reason);
+    wake();
   };
 
   return {
     isClosed: () => isClosed,
-    async send(request, idleTimeoutMs, onText) {
+    async send({ url, init }, idleTimeoutMs, onText) {
       if (isClosed) throw syncError('closed');
-      const timeout = createIdleTimeout(runtime, idleTimeoutMs);
+      const controller = new AbortController();
+      const { signal } = controller;
+      let cancelTimer: () => void = () => undefined;
+      const end = (reason: SyncError) => {
+        cancelTimer();
+        controller.abort(reason);
+      };
+      const restartTimer = (ms: number) => {
+        cancelTimer();
+        cancelTimer = setTimer(ms, () => end(syncError(`no data for ${ms / 1_000} s`)));
+      };
+      restartTimer(idleTimeoutMs);
       isInterrupted = false;
       requestCount += 1;
-      inFlight.add(timeout);
+      inFlight.add(end);
       try {
-        const response = await sendRequest(runtime, request, timeout, (text, received) => {
-          // The text may have been read before the request was aborted.
-          timeout.signal.throwIfAborted();
-          const nextMs = onText(text, received);
-          if (nextMs !== undefined) timeout.reset(nextMs);
-        }).catch(recordRetryAfter);
+        const spec = { ...init, cache: 'no-store', signal } as const;
+        const response = await fetchWithinOrigin(runtime.fetch, url, spec);
+        if (response.status !== 304) {
+          if (!response.ok) throw await errorFromResponse(response);
+          await readText(response, text => {
+            // The text may have been read before the request was aborted.
+            signal.throwIfAborted();
+            const nextMs = onText(text, response);
+            if (nextMs !== undefined) restartTimer(nextMs);
+          });
+        }
         if (isInterrupted) throw interruption();
         return response;
+      } catch (thrown) {
+        const error = toSyncError(signal.aborted ? signal.reason : thrown);
+        retryAt = Math.max(retryAt, monotonic() + (error.retryAfterMs ?? 0));
+        throw error;
       } finally {
-        inFlight.delete(timeout);
+        // Releases everything that belongs to the request.
+        end(syncError('closed'));
+        inFlight.delete(end);
       }
     },
     requestCount: () => requestCount,
@@ -143,7 +104,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
     sleep: ms =>
       new Promise(resolve => {
         if (ms <= 0 || isClosed || isInterrupted) return resolve();
-        const cancel = runtime.setTimer(ms, resolve);
+        const cancel = setTimer(ms, resolve);
         wake = () => {
           cancel();
           resolve();
@@ -152,13 +113,23 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
     interrupt() {
       if (retryAfterMs() > 0) return;
       isInterrupted = true;
-      for (const timeout of inFlight) timeout.end(interruption());
-      wake();
+      endAll(interruption());
     },
     close() {
       isClosed = true;
-      for (const timeout of inFlight) timeout.end();
-      wake();
+      endAll(syncError('closed'));
     },
   };
+};
+
+const readText = async (response: Response, onText: (text: string) => void): Promise<void> => {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  // Fatal: a flag with damaged text must not be served.
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    onText(decoder.decode(value, { stream: !done }));
+    if (done) return;
+  }
 };

@@ -32,7 +32,7 @@ export type SyncedResource<Data, Changed> = {
   /** Parses the response to a poll. Throws if it is malformed. */
   readonly parse: (text: string) => Data;
   /** Returns the ETag that a poll of these data has, if it can be derived from them. */
-  readonly etagOf: (data: Data) => string | undefined;
+  readonly etagOf?: (data: Data) => string | undefined;
 };
 
 /** The server to connect to, and the API key to use. */

@@ -93,7 +93,6 @@ const valuesResource = <Evaluation>(
   pollRequest: etag =>
     buildRequest(address, 'evaluations', { body, headers: header('if-none-match', etag) }),
   parse: parseValues,
-  etagOf: () => undefined,
 });
 
 /** `context` is serialized once, so another context needs another follower. */
