@@ -36,27 +36,11 @@ type Counter = {
 const MAX_COUNTERS = 10_000;
 const MAX_UNKNOWN = 1_000;
 
-/** Of keys and names, in characters. */
-const MAX_LENGTH = 100;
-
 /** Those that the server knows. Values that a newer server evaluated may have others. */
-const REASONS: ReadonlySet<string> = new Set([
-  'STATIC',
-  'DEFAULT',
-  'TARGETING_MATCH',
-  'SPLIT',
-  'CACHED',
-  'DISABLED',
-  'STALE',
-  'ERROR',
-]);
+const REASON = /^(STATIC|DEFAULT|TARGETING_MATCH|SPLIT|CACHED|DISABLED|STALE|ERROR)$/;
 
 /** Whether a server would accept the text. A character may be two units. */
-const isName = (text: unknown): boolean =>
-  typeof text === 'string' &&
-  text !== '' &&
-  text.length <= 2 * MAX_LENGTH &&
-  Array.from(text).length <= MAX_LENGTH;
+const isName = (text: unknown): boolean => typeof text === 'string' && /^[^]{1,100}$/u.test(text);
 
 const NONE: readonly Counter[] = [];
 
@@ -114,6 +98,5 @@ const takeFrom = (counter: Counter, flagKey: string, maxCount: number): UsageCou
   const { variant = null, reason } = counter;
   const count = Math.min(counter.count, maxCount);
   counter.count -= count;
-  const isKnown = reason !== undefined && REASONS.has(reason);
-  return [flagKey, variant, isKnown ? reason : 'UNKNOWN', count];
+  return [flagKey, variant, REASON.test(reason ?? '') && reason ? reason : 'UNKNOWN', count];
 };
