@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 
 import {
   expectLayout,
@@ -9,10 +9,21 @@ import {
   type PageOptions,
 } from './support/console-page.ts';
 import { conversion, givenMoments } from '../../../server/test/support/given-moments.ts';
+import { shiftedClock } from '../../../server/test/support/shifted-clock.ts';
 import { HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const { given, source } = givenMoments();
-const tests = setUpConsole(async () => ({ momentsSource: source }));
+const { clock, setBehind } = shiftedClock();
+const tests = setUpConsole(async () => ({ momentsSource: source, clock }));
+
+beforeEach(() => {
+  given.moments = {};
+  given.health = {};
+  given.environment = {};
+  given.units = {};
+  delete given.of;
+  setBehind(0);
+});
 
 const open = async (path: string, options?: PageOptions, key?: string): Promise<Page> => {
   const page = await openPage(tests.browser, tests.url + path, options);
@@ -161,14 +172,58 @@ describe('experiments', () => {
   });
 });
 
+const DAY_MS = 86_400_000;
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 'yyyy-mm-dd'.length);
+
+/** The moments of so many days of a running experiment. */
+const momentsOfDays = (days: number) => {
+  const n = Math.round(3_000 * days);
+  return {
+    units: { on: n, off: n },
+    metrics: {
+      bought: { on: conversion(n, Math.round(n * 0.12)), off: conversion(n, Math.round(n * 0.1)) },
+      error: {
+        on: conversion(n, Math.round(n * 0.01)),
+        off: conversion(n, Math.round(n * 0.0103)),
+      },
+    },
+  };
+};
+
+const PLAN = { units: 84_000, end: new Date(Date.now() + 4 * DAY_MS).toISOString() };
+
+/** An experiment that has run for ten days, and is planned for fourteen. */
+const runForDays = async () => {
+  const start = Date.now() - 10 * DAY_MS;
+  setBehind(10 * DAY_MS);
+  await runExperiment({ plan: PLAN });
+  setBehind(0);
+  given.of = at => momentsOfDays((at - start) / DAY_MS);
+  const days = Array.from({ length: 11 }, (_, day) => start + day * DAY_MS);
+  const each = { on: 3_000, off: 3_000 };
+  given.health = {
+    exposures: 64_200,
+    repeats: 4_200,
+    late: 310,
+    unitsByDay: Object.fromEntries(
+      days.map((day, index) => [dayOf(day), { on: 2_900 + 37 * index, off: 2_950 + 31 * index }]),
+    ),
+    unitsBySdk: { 'pennon-node 1.4.0': each, 'pennon-web 1.4.0': each },
+  };
+  given.environment = {
+    rejected: { TOO_OLD: 4, UNKNOWN_EVENT: 12 },
+    unknownEvents: ['bougth', HOSTILE],
+  };
+};
+
 /** A running experiment whose treatment sells more than its control. */
-const runExperiment = async () => {
+const runExperiment = async (fields: object = {}) => {
   await create('flags', FLAG);
   await create('metrics', BOUGHT);
   await create('metrics', { ...BOUGHT, key: 'error', event: 'error', direction: 'decrease' });
   const guardrail = { metric: 'error', role: 'guardrail', onHarm: 'warn' };
   const metrics = [...EXPERIMENT.metrics, guardrail];
-  await create('experiments', { ...EXPERIMENT, metrics });
+  await create('experiments', { ...EXPERIMENT, metrics, ...fields });
   await tests.server.api('POST', '/experiments/checkout-2/start', { body: {} });
   given.moments = {
     units: { on: 30_000, off: 30_000 },
@@ -195,11 +250,90 @@ describe('results', () => {
     await page.getByText('do not fit the weights').waitFor();
   });
 
-  it.each(LAYOUTS)('have no barriers, and are as wide as the window, %o', async options => {
-    await runExperiment();
-    const page = await open('/experiments/checkout-2?env=production', options);
+  it('show intervals over time with the planned end, and the units a day', async () => {
+    await runForDays();
+    const page = await open('/experiments/checkout-2?env=production');
+    const intervals = page.getByRole('region', { name: 'Intervals over time' });
+    await intervals.locator('canvas').waitFor();
+    await intervals.getByText('true for all looks together').waitFor();
+    await intervals.getByText('All intervals').click();
+    const rows = intervals.getByRole('row');
+    await rows.nth(70).waitFor();
+    expect(await rows.nth(1).innerText()).toMatch(/\+20%.*better/);
+    const health = page.getByRole('region', { name: 'Health of the events' });
+    await health.locator('canvas').waitFor();
+    await health.getByText('All days').click();
+    await health.getByRole('row').filter({ hasText: '2,900' }).getByText('fits').waitFor();
+    expect(await health.innerText()).toContain('TOO_OLD: 4');
+    await health.getByText(HOSTILE).waitFor();
+  });
+
+  it('are marked as not to be trusted, with what is wrong above them', async () => {
+    await runForDays();
+    given.of = () => ({ units: { on: 30_000, off: 20_000 } });
+    given.health = {
+      exposures: 50_000,
+      mismatched: { 'old 1.0.0': 3 },
+      unitsBySdk: { 'web 1.0.0': { on: 9_000, off: 4_000 }, 'node 1.0.0': { on: 900, off: 900 } },
+    };
+    given.environment = { lagMs: 180_000, dropped: { exposures: 7, tracks: 0 } };
+    const page = await open('/experiments/checkout-2?env=production');
+    await page.getByText('do not fit the weights with: \u2068web 1.0.0\u2069.').waitFor();
+    await page.getByText('rule gives, by: \u2068old 1.0.0\u2069.').waitFor();
+    await page.getByText('with a delay of 3 minutes').waitFor();
+    await page.getByText('could not send 7 exposures').waitFor();
+    await page.getByText('Not to be trusted').waitFor();
+    expect(await page.getByRole('row').filter({ hasText: 'bought' }).count()).toBe(1);
+  });
+
+  it('are in the list, with the progress', async () => {
+    await runForDays();
+    const page = await open('/experiments?env=production');
+    const item = page.getByRole('listitem').filter({ hasText: 'checkout-2' });
+    await item.getByText('Ship it. “\u2068on\u2069” is better than the control in').waitFor();
+    expect(await item.innerText()).toContain('71.4% of the planned units');
+  });
+
+  it('have words in the language of the page', async () => {
+    await runForDays();
+    const page = await open('/experiments/checkout-2?env=production', { language: 'de' });
+    await page.getByText('ist besser als die Kontrolle bei').waitFor();
+    expect(await page.locator('.warning').allInnerTexts()).toEqual([
+      'Vor dem geplanten Ende entschieden. Der Schätzwert ist wahrscheinlich zu groß; das Intervall stimmt.',
+    ]);
+  });
+
+  it('are named before a decision, with what the audit log will have', async () => {
+    await runForDays();
+    const page = await open('/experiments/checkout-2?env=production');
     await page.locator('.interval').first().waitFor();
+    await page.getByRole('button', { name: 'Decide' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('The rule serves').selectOption('on');
+    await dialog.getByLabel(/reason/i).fill('More are sold');
+    const preview = dialog.getByRole('region', { name: 'The audit log will have' });
+    const shown = await preview.innerText();
+    expect(shown).toContain('rule half of checkout serves “on” to all');
+    expect(shown).toContain('“More are sold”');
+    expect(shown).toContain('The estimate is likely too large; the interval is right.');
+    const [, id = 'none'] = /Results (\S+), as of/.exec(shown) ?? [];
+    expect(await page.locator('main').innerText()).toContain(`Results ${id}`);
+    await dialog.getByLabel('The rule serves').selectOption('');
+    await preview.getByText('rule half of checkout is removed').waitFor();
+    await dialog.getByLabel('The rule serves').selectOption('on');
+    await submit(page);
+    await page.getByText('Decided: on for all').waitFor();
+  });
+
+  it.each(LAYOUTS)('have no barriers, and are as wide as the window, %o', async options => {
+    await runForDays();
+    given.health = { ...given.health, mismatched: { [HOSTILE]: 3 } };
+    const page = await open('/experiments/checkout-2?env=production', options);
+    await page.locator('.chart canvas').nth(1).waitFor();
     await expectLayout(page, 'results', options);
+    await page.goto(`${tests.url}/experiments?env=production`);
+    await page.locator('.outcome').waitFor();
+    await expectLayout(page, 'experiments with results', options);
   });
 });
 

@@ -108,7 +108,13 @@ export const TextField = (props: TextFieldProps) => {
             onChange={({ target }) => onChange?.(target.value)}
           />
         ) : (
-          <textarea {...control} rows={rows} defaultValue={value} spellCheck={false} />
+          <textarea
+            {...control}
+            rows={rows}
+            defaultValue={value}
+            spellCheck={false}
+            onChange={({ target }) => onChange?.(target.value)}
+          />
         )
       }
     </Field>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useRouteContext, useSearch } from '@tanstack/react-router';
-import { useEffect, useState, type ReactNode } from 'react';
+import { useEffect, useState } from 'react';
 
 import { hasRole } from '../api/sessions.ts';
 import { SelectField, TextField } from '../components/field.tsx';
@@ -17,11 +17,14 @@ import { StateBadge } from './experiment-state.tsx';
 import {
   EXPERIMENTS_KEY,
   experimentOptions,
+  resultsOptions,
   type ExperimentMetric,
   type ExperimentResponse,
   type ExperimentState,
 } from './experiments.ts';
-import { ResultsSection } from './results.tsx';
+import { Fact } from './fact.tsx';
+import { recommendationText, warningText } from './recommendation.ts';
+import { ResultsSections } from './results.tsx';
 
 const FROM = '/signed-in/experiments/$key';
 
@@ -77,7 +80,11 @@ const LoadedExperiment = ({ environment, name }: LoadedExperimentProps) => {
             )}
             <Actions environment={environment} experiment={response} />
             {response.run !== undefined && (
-              <ResultsSection environment={environment} experiment={name} />
+              <ResultsSections
+                environment={environment}
+                experiment={name}
+                hasEvents={response.source === 'events'}
+              />
             )}
             <Design environment={environment} experiment={response} />
           </>
@@ -195,6 +202,8 @@ const REMOVE_RULE = '';
 const DecideDialog = ({ environment, experiment, isOpen, onClose }: DialogProps) => {
   const { api } = useRouteContext({ from: FROM });
   const { key, etag, run } = experiment;
+  const [served, setServed] = useState(run?.variants[0]?.variant ?? REMOVE_RULE);
+  const [comment, setComment] = useState('');
   const decide = async (form: FormData): Promise<void> => {
     const variant = form.get('variant');
     const choice =
@@ -218,6 +227,8 @@ const DecideDialog = ({ environment, experiment, isOpen, onClose }: DialogProps)
       <SelectField
         name="variant"
         label={t('experiments.serve')}
+        value={served}
+        onChange={setServed}
         choices={[
           ...(run?.variants ?? []).map(({ variant }) => [variant, variant] as const),
           [REMOVE_RULE, t('experiments.removeRule')],
@@ -228,8 +239,55 @@ const DecideDialog = ({ environment, experiment, isOpen, onClose }: DialogProps)
         label={t('review.comment')}
         hint={t('experiments.commentHint')}
         rows={2}
+        onChange={setComment}
+      />
+      <AuditPreview
+        environment={environment}
+        experiment={experiment}
+        served={served}
+        comment={comment}
       />
     </FormDialog>
+  );
+};
+
+type AuditPreviewProps = ExperimentProps & { readonly served: string; readonly comment: string };
+
+/** What the audit log will have of a decision, and what to know about its results. */
+const AuditPreview = ({ environment, experiment, served, comment }: AuditPreviewProps) => {
+  const { api } = useRouteContext({ from: FROM });
+  const { data: results } = useQuery(resultsOptions(api, environment, experiment.key));
+  const { key, flag, rule } = experiment;
+  const target = { name: key, flag, rule, variant: served };
+  return (
+    <section className="audit-preview" aria-label={t('experiments.audit')}>
+      <strong>{t('experiments.audit')}</strong>
+      <p>
+        <bdi>
+          {served === REMOVE_RULE
+            ? t('experiments.auditRemove', target)
+            : t('experiments.auditServe', target)}
+        </bdi>
+      </p>
+      {comment.trim() !== '' && (
+        <p>
+          <bdi>“{comment.trim()}”</bdi>
+        </p>
+      )}
+      <p className="hint">
+        {results === undefined
+          ? t('experiments.auditNoResults')
+          : t('experiments.auditResults', { id: results.id, time: formatTime(results.asOf) })}
+      </p>
+      {results !== undefined && <p>{recommendationText(results)}</p>}
+      {results?.warnings
+        .filter(({ code }) => code === 'early')
+        .map(warning => (
+          <p key={warning.code} className="warning">
+            {warningText(results, warning)}
+          </p>
+        ))}
+    </section>
   );
 };
 
@@ -325,12 +383,3 @@ const describeThreshold = ({
     ? ''
     : ` · ${t('experiments.matters', { share: formatPercentage(minimumEffect) })}`;
 };
-
-const Fact = ({ name, children }: { readonly name: string; readonly children: ReactNode }) => (
-  <div>
-    <dt>{name}</dt>
-    <dd>
-      <bdi>{children}</bdi>
-    </dd>
-  </div>
-);

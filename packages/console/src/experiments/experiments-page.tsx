@@ -3,12 +3,19 @@ import { Link, useNavigate, useRouteContext } from '@tanstack/react-router';
 import { useState } from 'react';
 
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
+import { formatPercentage } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { formatTime } from '../i18n/time.ts';
 import { ExperimentDialog } from './experiment-dialog.tsx';
 import { StateBadge } from './experiment-state.tsx';
 import { ExperimentsFrame, type InEnvironment } from './experiments-frame.tsx';
-import { experimentListOptions, type Experiment, type ExperimentState } from './experiments.ts';
+import {
+  experimentListOptions,
+  resultsOptions,
+  type Experiment,
+  type ExperimentState,
+} from './experiments.ts';
+import { recommendationText } from './recommendation.ts';
 
 /** The experiments of one environment. */
 export const ExperimentsPage = () => (
@@ -32,8 +39,8 @@ const Experiments = ({ environment, reason }: InEnvironment) => {
     >
       <Loaded query={experiments}>
         {all => (
-          <ItemList items={all.toSorted(byState)} empty={t('experiments.none')}>
-            {experiment => (
+          <ItemList items={listed(all)} empty={t('experiments.none')}>
+            {({ experiment, hasResults }) => (
               <ListItem
                 key={experiment.key}
                 title={
@@ -47,6 +54,7 @@ const Experiments = ({ environment, reason }: InEnvironment) => {
                   </Link>
                 }
                 about={[experiment.hypothesis, describeRun(experiment)]}
+                below={hasResults && <Outcome environment={environment} name={experiment.key} />}
               >
                 <StateBadge state={experiment.state} />
               </ListItem>
@@ -71,6 +79,47 @@ const ORDER: readonly ExperimentState[] = ['running', 'settling', 'draft', 'stop
 
 const byState = (a: Experiment, b: Experiment): number =>
   ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.key < b.key ? -1 : 1);
+
+/** So many experiments are listed with their results, which cost the server some work. */
+const MAX_WITH_RESULTS = 40;
+
+type Listed = { readonly experiment: Experiment; readonly hasResults: boolean };
+
+const listed = (all: readonly Experiment[]): Listed[] => {
+  const sorted = all.toSorted(byState);
+  const open = sorted.filter(({ run, decision }) => run !== undefined && decision === undefined);
+  const shown = new Set(open.slice(0, MAX_WITH_RESULTS));
+  return sorted.map(experiment => ({ experiment, hasResults: shown.has(experiment) }));
+};
+
+/** Results in a list are read again each minute. */
+const LIST_REFRESH_MS = 60_000;
+
+type OutcomeProps = { readonly environment: string; readonly name: string };
+
+/** How far the run of an experiment is, and what to do about it. */
+const Outcome = ({ environment, name }: OutcomeProps) => {
+  const { api } = useRouteContext({ from: '/signed-in' });
+  const { data } = useQuery({
+    ...resultsOptions(api, environment, name),
+    refetchInterval: LIST_REFRESH_MS,
+  });
+  if (data === undefined) return null;
+  const { planned, recommendation } = data;
+  return (
+    <div className="outcome">
+      {planned !== null && (
+        <>
+          <progress max={1} value={planned.progress} aria-label={t('experiments.progress')} />
+          <span className="hint">
+            {t('results.progress', { share: formatPercentage(planned.progress) })}
+          </span>
+        </>
+      )}
+      <span className={`outcome-text ${recommendation.outcome}`}>{recommendationText(data)}</span>
+    </div>
+  );
+};
 
 /** Returns what is measured, and how far it is. */
 const describeRun = ({ flag, rule, state, run, plan, decision }: Experiment): string => {

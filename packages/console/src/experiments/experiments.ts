@@ -1,5 +1,5 @@
 import type { ApiInputs, ApiOutputs } from '@pennon/client';
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 
 import type { Api } from '../api/api.ts';
 import { readAll } from '../api/pages.ts';
@@ -9,6 +9,9 @@ export type ExperimentResponse = ApiOutputs['experiments']['get'];
 export type ExperimentCreate = ApiInputs['experiments']['create'];
 export type ExperimentMetric = Experiment['metrics'][number];
 export type ExperimentState = Experiment['state'];
+export type Results = ApiOutputs['experiments']['getResults'];
+export type ResultsSeries = ApiOutputs['experiments']['getSeries'];
+export type ResultsHealth = ApiOutputs['experiments']['getHealth'];
 export type Metric = ApiOutputs['metrics']['list']['items'][number];
 export type MetricCreate = ApiInputs['metrics']['create'];
 
@@ -25,6 +28,36 @@ export const experimentOptions = ({ procedures }: Api, environment: string, key:
   queryOptions({
     queryKey: ['experiments', 'get', environment, key] as const,
     queryFn: () => procedures.experiments.get.query({ environment, key }),
+  });
+
+/** Events are folded as often. */
+const REFRESH_MS = 15_000;
+/** Intervals over time change slowly, and are costly. */
+const SERIES_REFRESH_MS = 60_000;
+
+/** What is known of the current run. */
+export const resultsOptions = ({ procedures }: Api, environment: string, key: string) =>
+  queryOptions({
+    queryKey: ['experiments', 'results', environment, key] as const,
+    queryFn: () => procedures.experiments.getResults.query({ environment, key }),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  });
+
+export const seriesOptions = ({ procedures }: Api, environment: string, key: string) =>
+  queryOptions({
+    queryKey: ['experiments', 'series', environment, key] as const,
+    queryFn: () => procedures.experiments.getSeries.query({ environment, key }),
+    placeholderData: keepPreviousData,
+    refetchInterval: SERIES_REFRESH_MS,
+  });
+
+export const healthOptions = ({ procedures }: Api, environment: string, key: string) =>
+  queryOptions({
+    queryKey: ['experiments', 'health', environment, key] as const,
+    queryFn: () => procedures.experiments.getHealth.query({ environment, key }),
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
   });
 
 export const metricListOptions = ({ procedures }: Api, environment: string) =>

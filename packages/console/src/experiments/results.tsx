@@ -1,40 +1,51 @@
-import type { ApiOutputs } from '@pennon/client';
-import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
+import { useMemo } from 'react';
 
-import type { Api } from '../api/api.ts';
 import { Loaded, Section } from '../components/section.tsx';
 import { formatNumber, formatPercentage } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { formatTime } from '../i18n/time.ts';
+import { IntervalsSection } from './charts.tsx';
+import { resultsOptions, type Results } from './experiments.ts';
 import { GuardrailList } from './guardrail-list.tsx';
-import { shortNumber } from './numbers.ts';
+import { HealthBanners, HealthSection } from './health.tsx';
+import { shortNumber, signedPercentage } from './numbers.ts';
+import { reasonText, warningText } from './recommendation.ts';
 
-type Results = ApiOutputs['experiments']['getResults'];
 type MetricResults = Results['metrics'][number];
 type Comparison = MetricResults['comparisons'][number];
 
-/** Events are folded as often. */
-const REFRESH_MS = 15_000;
+type ResultsSectionsProps = {
+  readonly environment: string;
+  readonly experiment: string;
+  /** Whether the results are those of events, which have a health. */
+  readonly hasEvents: boolean;
+};
 
-const resultsOptions = ({ procedures }: Api, environment: string, key: string) =>
-  queryOptions({
-    queryKey: ['experiments', 'results', environment, key] as const,
-    queryFn: () => procedures.experiments.getResults.query({ environment, key }),
-    placeholderData: keepPreviousData,
-    refetchInterval: REFRESH_MS,
-  });
-
-type ResultsSectionProps = { readonly environment: string; readonly experiment: string };
-
-/** What is known of the current run. */
-export const ResultsSection = ({ environment, experiment }: ResultsSectionProps) => {
+/** What is known of the current run: its results, their intervals over time, and the health of its events. */
+export const ResultsSections = ({ environment, experiment, hasEvents }: ResultsSectionsProps) => {
   const { api } = useRouteContext({ from: '/signed-in' });
   const results = useQuery(resultsOptions(api, environment, experiment));
+  const arms = results.data?.variants;
+  const variants = useMemo(() => (arms ?? []).map(({ variant }) => variant), [arms]);
   return (
-    <Section title={t('results.title')}>
-      <Loaded query={results}>{found => <Shown results={found} />}</Loaded>
-    </Section>
+    <>
+      <Section title={t('results.title')}>
+        {hasEvents && <HealthBanners environment={environment} experiment={experiment} />}
+        <Loaded query={results}>{found => <Shown results={found} />}</Loaded>
+      </Section>
+      {results.data !== undefined && (
+        <IntervalsSection
+          environment={environment}
+          experiment={experiment}
+          results={results.data}
+        />
+      )}
+      {hasEvents && (
+        <HealthSection environment={environment} experiment={experiment} variants={variants} />
+      )}
+    </>
   );
 };
 
@@ -44,24 +55,25 @@ const Shown = ({ results }: { readonly results: Results }) => {
   return (
     <>
       <p className={`verdict ${recommendation.outcome}`} role="status">
-        <strong>{t(`results.outcome.${recommendation.outcome}`)}</strong>{' '}
-        <bdi>{recommendation.text}</bdi>
+        <strong>{t(`results.outcome.${recommendation.outcome}`)}</strong> {reasonText(results)}
       </p>
-      {warnings.map(({ code, text }) => (
-        <p key={code} className="warning">
-          <bdi>{text}</bdi>
+      {warnings.map(warning => (
+        <p key={warning.code} className="warning">
+          <bdi>{warningText(results, warning)}</bdi>
         </p>
       ))}
       <p className="hint">
         {[
           t('results.asOf', { time: formatTime(asOf), lag: lagSeconds }),
           planned !== null && t('results.progress', { share: formatPercentage(planned.progress) }),
+          t('results.id', { id: results.id }),
         ]
           .filter(Boolean)
           .join(' · ')}
       </p>
       <Units results={results} />
       <div className={isTrusted ? undefined : 'untrusted'}>
+        {!isTrusted && <p className="badge worse">{t('results.untrusted')}</p>}
         <Comparisons metrics={metrics} />
       </div>
       {guardrails.length > 0 && (
@@ -70,7 +82,6 @@ const Shown = ({ results }: { readonly results: Results }) => {
           <GuardrailList guardrails={guardrails} />
         </>
       )}
-      <p className="hint">{t(`results.promise.${results.method}`)}</p>
     </>
   );
 };
@@ -188,11 +199,6 @@ const ComparisonRow = ({ metric, comparison, scale }: ComparisonRowProps) => {
       </td>
     </tr>
   );
-};
-
-const signedPercentage = (share: number | null): string => {
-  if (share === null) return '–';
-  return share > 0 ? `+${formatPercentage(share)}` : formatPercentage(share);
 };
 
 const BAR_WIDTH = 100;

@@ -27,6 +27,8 @@ export const LAYOUTS: readonly PageOptions[] = [
   { theme: 'light', language: 'pseudo', width: 320 },
 ];
 
+const HEIGHT = 900;
+
 /**
  * Opens a page with an empty profile. When the test has finished, it must have had no error in its console, no
  * violation of its policy, and no request to another origin.
@@ -37,7 +39,7 @@ export const openPage = async (
   { width = 1_440, theme = 'light', language = 'en', expected }: PageOptions = {},
 ): Promise<Page> => {
   const context = await browser.newContext({
-    viewport: { width, height: 900 },
+    viewport: { width, height: HEIGHT },
     reducedMotion: 'reduce',
   });
   await context.addInitScript(
@@ -90,6 +92,12 @@ const widthOf = (page: Page): Promise<number> =>
     ),
   )`);
 
+/** How high the window must be to show a page without a scroll bar. */
+const heightOf = (page: Page): Promise<number> =>
+  page.evaluate<number>(`Math.max(innerHeight, ...[...document.querySelectorAll('.wide-page')].map(
+    ({ scrollHeight, clientHeight }) => innerHeight + scrollHeight - clientHeight,
+  ))`);
+
 /**
  * Checks that what a page shows has no barrier and is not wider than the window. With the variable
  * CONSOLE_SCREENSHOTS, a picture of it is stored in that folder.
@@ -100,8 +108,11 @@ export const expectLayout = async (
   { width = 1_440, theme = 'light', language = 'en' }: PageOptions,
 ): Promise<void> => {
   const folder = process.env['CONSOLE_SCREENSHOTS'];
-  if (folder !== undefined)
+  if (folder !== undefined) {
+    await page.setViewportSize({ width, height: await heightOf(page) });
     await page.screenshot({ path: `${folder}/${name} ${width} ${theme} ${language}.png` });
+    await page.setViewportSize({ width, height: HEIGHT });
+  }
   expect([name, await findBarriers(page)]).toEqual([name, []]);
   expect([name, await widthOf(page)]).toEqual([name, width]);
 };
