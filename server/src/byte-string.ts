@@ -11,3 +11,6 @@ export const toByteString = (text: string): string =>
  */
 export const inOnePiece = (bytes: string): string =>
   Buffer.from(bytes, 'latin1').toString('latin1');
+
+/** Returns the text of a string of bytes. */
+export const fromByteString = (bytes: string): string => Buffer.from(bytes, 'latin1').toString();

@@ -12,13 +12,19 @@ import {
   type StoreSetting,
 } from './store/stores.ts';
 
-const wholeNumber = (min: number, max: number, fallback: number) =>
+const numberText = (min: number, max: number) =>
   z
     .string()
     .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
-    .default(fallback);
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+const wholeNumber = (min: number, max: number, fallback: number) =>
+  numberText(min, max).default(fallback);
+
+const wholeNumberOrUnset = (min: number, max: number) => numberText(min, max).optional();
+
+const MAX_LOG_MIB = 1_048_576;
 
 const MIN_ADMIN_KEY_LENGTH = 24;
 /** An entry takes at most a sixteenth of the cache. */
@@ -67,6 +73,15 @@ export const Settings = z.object({
   PENNON_EVENTS_REDIS_URL: storeUrl('REDIS_URL')
     .optional()
     .describe('Address of a Redis for the events of experiments; if unset, that of `REDIS_URL`.'),
+  PENNON_EVENTS_LOG_MIB: wholeNumberOrUnset(1, MAX_LOG_MIB).describe(
+    'MiB of the log of events of an environment; if unset, 256 in Redis and 2048 in the embedded store. Events that are not counted yet are kept beyond it.',
+  ),
+  PENNON_EVENTS_UNITS: z
+    .enum(['hashed', 'clear'], 'must be "hashed" or "clear"')
+    .default('hashed')
+    .describe(
+      'With `clear`, the log and its export also have the units themselves, to join them in a warehouse.',
+    ),
   PENNON_AUDIT_MAX_ENTRIES: wholeNumber(0, 1_000_000_000, 0).describe(
     'Approximate number of audit entries that Redis keeps per environment; 0 keeps all.',
   ),
@@ -192,6 +207,8 @@ export type Config = {
   /** Empty, or a path such as `/flags`. */
   readonly basePath: string;
   readonly hasConsole: boolean;
+  /** Whether the log of events has the units themselves beside their hashes. */
+  readonly keepsUnits: boolean;
 };
 
 /** The limits of one server. */
@@ -307,6 +324,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     logLevel: settings.LOG_LEVEL,
     basePath: settings.PENNON_BASE_PATH ?? '',
     hasConsole: settings.PENNON_CONSOLE === 'on',
+    keepsUnits: settings.PENNON_EVENTS_UNITS === 'clear',
     shutdownGraceMs: settings.PENNON_SHUTDOWN_GRACE * 1_000,
     signIn: {
       sessionHours: settings.PENNON_SESSION_HOURS,

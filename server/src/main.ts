@@ -144,7 +144,7 @@ const INSECURE_COOKIES =
   'PENNON_INSECURE_COOKIES=1: anyone on the network between can take over the session of a browser. Serve HTTPS, and remove it';
 
 const serverOptions = async (
-  { store, limits, signIn, workers, adminKey, basePath, beginsEmpty }: Config,
+  { store, limits, signIn, workers, adminKey, basePath, beginsEmpty, keepsUnits }: Config,
   generatedKey: GeneratedAdminKey,
 ): Promise<ServerOptions> => {
   const deps = {
@@ -160,6 +160,7 @@ const serverOptions = async (
     limits,
     signIn,
     basePath,
+    keepsUnits,
     adminKey,
     store: await store.open(deps),
     isStoreShared: store.isShared,

@@ -72,6 +72,8 @@ export type ServerOptions = {
   readonly adminKey: string | undefined;
   /** Whether this server may initialize the store. By default it may if the store is empty. */
   readonly emptyStore?: EmptyStorePolicy | undefined;
+  /** Whether the log of events has the units themselves beside their hashes. */
+  readonly keepsUnits?: boolean;
   /** Where results come from. */
   readonly momentsSource?: MomentsSource | undefined;
   /** Returns the admin key of a first start without `adminKey`. Must store it before returning. */
@@ -223,6 +225,7 @@ const createServices = async (
     registry,
     control,
     clock,
+    keepsUnits: options.keepsUnits ?? false,
     onError: error => options.logger.warn({ err: error }, 'events are not folded yet'),
   });
   return {

@@ -10,9 +10,12 @@ const HOUR_MS = 3_600_000;
 const HOLD_MS = 15_000;
 const UNITS = Array.from({ length: 12 }, (_, number) => `user-${number}`);
 
-const start = async (wrapStore: (store: Store) => Store = store => store) => {
+const start = async (
+  wrapStore: (store: Store) => Store = store => store,
+  { keepsUnits = false } = {},
+) => {
   const clock = createFakeClock();
-  const server = await startServer({ clock, wrapStore });
+  const server = await startServer({ clock, wrapStore, keepsUnits });
   await server.api('POST', '/metrics', {
     body: { key: 'bought', kind: 'count', event: 'bought', window: { toMs: HOUR_MS } },
   });
@@ -241,6 +244,60 @@ it('an erased unit has no state and is in no export, and counts as new afterward
   await fold(clock);
   const health = (await server.api('GET', '/experiments/ab/health')).body;
   expect(health).toMatchObject({ exposures: UNITS.length + 2, repeats: 1 });
+});
+
+it('the log has the units themselves only if it is set to, and none that was erased', async () => {
+  await using started = await start(undefined, { keepsUnits: true });
+  const { server, clock } = started;
+  await fill(started);
+  const clear = async () => (await exported(server)).events.map(event => event.clear);
+  expect(await clear()).toEqual([...UNITS, ...UNITS]);
+  const body = { attribute: 'targetingKey', unit: 'user-3' };
+  await server.api('POST', '/events/erase', { body });
+  await fold(clock);
+  const others = UNITS.filter(unit => unit !== 'user-3');
+  expect(await clear()).toEqual([...others, ...others]);
+});
+
+it('a unit that comes again after its values became final is still known', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  await fill(started);
+  await fold(clock);
+  const lookUp = async (unit: string) =>
+    (await server.api('POST', '/experiments/ab/unit', { body: { unit } })).body;
+  const first = await lookUp('user-1');
+  expect([first.exposure.settled, first.metrics[0].value]).toEqual([false, 1]);
+  clock.jump(24 * HOUR_MS);
+  await fold(clock);
+  expect((await lookUp('user-1')).exposure.settled).toBe(false);
+  clock.jump(4 * HOUR_MS);
+  await fold(clock);
+  const settled = await lookUp('user-1');
+  expect(settled).toMatchObject({
+    exposure: { variant: first.exposure.variant, quarantined: false, settled: true },
+    metrics: [],
+  });
+  const moments = async () => (await server.api('GET', '/experiments/ab/moments')).body.metrics;
+  const before = await moments();
+  const same = await exposure(server, 'user-1');
+  const other = same.variant === 'on' ? 'off' : 'on';
+  await send(server, clock, [same, bought('user-1')]);
+  await send(server, clock, [{ ...same, variant: other }], true);
+  await fold(clock);
+  expect((await server.api('GET', '/experiments/ab/health')).body).toMatchObject({
+    exposures: UNITS.length + 2,
+    repeats: 1,
+    switchedLater: 1,
+    quarantined: 0,
+  });
+  expect(await moments()).toEqual(before);
+  await server.api('POST', '/events/erase', {
+    body: { attribute: 'targetingKey', unit: 'user-1' },
+  });
+  await fold(clock);
+  expect((await lookUp('user-1')).exposure).toBeNull();
+  expect((await lookUp('user-2')).exposure.settled).toBe(true);
 });
 
 it('an erasure without its fields is refused', async () => {

@@ -58,7 +58,10 @@ const settle = async (): Promise<void> => {
 };
 const TURNS = 30;
 
-const start = async (server: TestServer, { experiment }: FoldCase): Promise<void> => {
+const start = async (
+  server: TestServer,
+  { experiment }: Pick<FoldCase, 'experiment'>,
+): Promise<void> => {
   for (const metric of experiment.metrics)
     expect((await server.api('POST', '/metrics', { body: metricOf(metric) })).text).toContain(
       'key',
@@ -113,8 +116,11 @@ const send = async (server: TestServer, clock: FakeClock, each: FoldCase): Promi
   }
 };
 
+/** Opens an empty store. Its log has about so many bytes in each partition. */
+type Open = (logBytes?: number) => Promise<Store>;
+
 /** The logs of the fold, sent over HTTP, and folded by a server. */
-export const describeEvents = (name: string, open: () => Promise<Store>): void => {
+export const describeEvents = (name: string, open: Open): void => {
   describe(`events in ${name}`, () => {
     it.each(cases.map(each => [each.id, each.why, each] as const))(
       'of the log %s: %s',
@@ -135,9 +141,59 @@ export const describeEvents = (name: string, open: () => Promise<Store>): void =
           units: each.expected.health.units,
           metrics: each.expected.metrics,
         });
+        await expectSameWhenSettled(server, clock, each);
       },
     );
+
+    it('leave the log when they are folded and it is too large, and not before', async () => {
+      const clock = createFakeClock();
+      const store = await open(LOG_BYTES);
+      await using server = await startServer({ clock, store });
+      const ledger = await ledgerIn(store);
+      await start(server, { experiment: ONE_METRIC });
+      await sendLarge(server, clock);
+      expect(await exportedEvents(server)).toBe(LARGE_EVENTS);
+      clock.jump(HOLD_MS + 1_000);
+      const isTrimmed = async () => {
+        clock.jump(1_000);
+        return (await isFolded(store.events, ledger)) && (await exportedEvents(server)) < 20;
+      };
+      await expect.poll(isTrimmed, { timeout: 20_000 }).toBe(true);
+      const left = await exportedEvents(server);
+      expect(left).toBeGreaterThan(0);
+      await sendLarge(server, clock);
+      expect(await exportedEvents(server)).toBe(left + LARGE_EVENTS);
+    });
   });
+};
+
+const LOG_BYTES = 16_384;
+const LARGE_EVENTS = 60;
+const ONE_METRIC = {
+  startMs: 0,
+  endMs: Date.parse('2027-01-01T00:00:00Z'),
+  metrics: [{ key: 'bought', kind: 'count', event: 'bought', window: { toMs: 3_600_000 } }],
+};
+
+/** Sends one event in each batch, all of one unit, which are more than the log may have. */
+const sendLarge = async (server: TestServer, clock: FakeClock): Promise<void> => {
+  const attributes = { text: 'x'.repeat(1_000) };
+  for (let sequence = 1; sequence <= LARGE_EVENTS; sequence += 1) {
+    const timeMs = clock.now();
+    const units = { targetingKey: 'ada' };
+    const body = {
+      instance: `large-${timeMs}-${sequence}`,
+      sequence: 1,
+      sentAtMs: timeMs,
+      events: [{ type: 'track', name: 'bought', timeMs, attributes, units }],
+    };
+    expect((await server.api('POST', '/events', { body })).body.accepted).toBe(1);
+  }
+};
+
+const exportedEvents = async (server: TestServer): Promise<number> => {
+  const { text } = await server.api('GET', '/events/export?limit=1000');
+  return text.trim().split('\n').length - 1;
 };
 
 type FlagSetLedger = Partition['ledger'];
@@ -185,4 +241,40 @@ const momentsOf = async (server: TestServer, clock: FakeClock, { experiment, atM
       ]),
     ),
   };
+};
+
+/** No event changes the values of a unit so long after the last one. */
+const SETTLED_MS = 100 * 86_400_000;
+
+/** Compares all moments with those after the states of units were replaced, and cohorts merged. */
+const expectSameWhenSettled = async (
+  server: TestServer,
+  clock: FakeClock,
+  each: FoldCase,
+): Promise<void> => {
+  const units = [
+    ...new Set(
+      each.batches.flatMap(({ events }) =>
+        events.flatMap(({ type, unit }) => (type === 'exposure' ? [unit] : [])),
+      ),
+    ),
+  ];
+  const statesOf = async () => {
+    const found = await Promise.all(
+      units.map(unit => server.api('POST', '/experiments/ab/unit', { body: { unit } })),
+    );
+    return found.flatMap(({ body: { exposure } }) => (exposure === null ? [] : [exposure]));
+  };
+  const before = await statesOf();
+  const sums = () => momentsOf(server, clock, { ...each, atMs: clock.now() });
+  clock.jump(SETTLED_MS);
+  const expected = await sums();
+  const isSettled = async () => {
+    clock.jump(1_000);
+    return (await statesOf()).every(({ settled }) => settled);
+  };
+  await expect.poll(isSettled, { timeout: 20_000 }).toBe(true);
+  expect(await sums()).toEqual(expected);
+  const after = await statesOf();
+  expect(after.map(({ variant }) => variant)).toEqual(before.map(({ variant }) => variant));
 };

@@ -274,8 +274,8 @@ test('cohorts that are settled become days, with the same moments', () => {
           }, new Map<string, CohortSums>())
           .values(),
       ];
-      const { removed, days } = rollUp(experiment, merged, settledUntilMs);
-      const rolled = [...merged.filter(each => !removed.includes(each)), ...days];
+      const { removed, merged: rolledUp } = rollUp(experiment, merged, settledUntilMs);
+      const rolled = [...merged.filter(each => !removed.includes(each)), ...rolledUp];
       const states = new Map();
       const all = { states, counts: fold(experiment, states, []).counts };
       expect(momentsOf({ ...all, cohorts: rolled }, 99 * HOUR)).toEqual(

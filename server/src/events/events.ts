@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
+import { hasBegun, momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
 
 import type { Registry } from '../flag-set/registry.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
@@ -139,7 +139,7 @@ export const createEvents = (deps: EventsDeps): Events => {
       return {
         ...momentsOf(
           run,
-          parts.flat().filter(({ fromMs }) => fromMs < at),
+          parts.flat().filter(each => run !== undefined && hasBegun(run.folded, each, at)),
           at,
         ),
         at,

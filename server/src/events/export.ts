@@ -3,7 +3,7 @@ import { invalid, PennonError } from '../errors.ts';
 import { mapInSlices } from '../slices.ts';
 import type { Ledger } from '../store/store.ts';
 import type { EventStore, LogEntry, Partition } from '../store/event-store.ts';
-import { GROUPS } from './fold-step.ts';
+import { GROUPS } from './groups.ts';
 import { recordIn } from './log-record.ts';
 
 export type ExportServices = {

@@ -1,20 +1,16 @@
 import {
   addCohort,
-  amountOf,
   cohortName,
-  fits,
   fold,
   inOrder,
-  profileAt,
-  withAmount,
   type CohortSums,
   type FoldChanges,
   type FoldEvent,
-  type Profile,
   type TrackEvent,
   type UnitState,
 } from '@pennon/statistics/fold';
 
+import { fromByteString, toByteString } from '../byte-string.ts';
 import { EMPTY_WINDOW, withReport, type ReportWindow } from '../store/usage-store.ts';
 import type { Cell, EventStore, Partition } from '../store/event-store.ts';
 import {
@@ -25,10 +21,24 @@ import {
   runHealthIn,
   runHealthText,
 } from './health.ts';
+import { cohortIn, cohortText } from './cohort-text.ts';
+import { ALL, GROUPS, profileCell } from './groups.ts';
 import type { LoggedEvent } from './log-record.ts';
-import { covariateName, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
+import type { MeasuredRun, MeasuredRuns } from './measured-runs.ts';
+import { unpackState } from './packed-state.ts';
+import { foldProfiles, type CovariatesOf } from './profiles.ts';
 import { entriesAfter, type Arrived } from './read-ahead.ts';
-import { cohortIn, cohortText, stateIn, stateText } from './state-text.ts';
+import { settle } from './settle.ts';
+import {
+  eraseStates,
+  loadPacked,
+  loadSettled,
+  loadUnitState,
+  writeState,
+  type Load,
+  type States,
+  type Writes,
+} from './unit-states.ts';
 
 /** Events are folded so long after they arrive, so that those of other senders are folded in their order. */
 export const HOLD_MS = 15_000;
@@ -38,26 +48,6 @@ const DAY_MS = 86_400_000;
 const STEP_ENTRIES = 200;
 const STEP_EVENTS = 2_000;
 
-/** Redis stores small hashes in few bytes. */
-const BUCKET_SHIFT = 5;
-const RADIX = 36;
-const bucketOf = (unit: string): string =>
-  (Buffer.from(unit, 'base64url').readUInt16BE(1) >> BUCKET_SHIFT).toString(RADIX);
-
-/** The groups of a partition in the store. */
-export const GROUPS = {
-  cohorts: (run: string): string => `c:${run}`,
-  health: (run: string): string => `h:${run}`,
-  environment: 'e',
-  /** When each unit was erased. */
-  erased: 'x',
-  states: (run: string, unit: string): string => `s:${run}:${bucketOf(unit)}`,
-  profiles: (unit: string): string => `p:${bucketOf(unit)}`,
-  windows: (day: number): string => `w:${day}`,
-};
-/** The only field of the groups of health. */
-const ALL = 'all';
-
 /** An event with what is known of its arrival. */
 export type ArrivedEvent = LoggedEvent & {
   readonly sdk: string;
@@ -66,9 +56,36 @@ export type ArrivedEvent = LoggedEvent & {
 };
 
 /** Reads and collects the values of one step. */
-type Step = {
-  readonly load: (cells: readonly Cell[]) => Promise<readonly (string | undefined)[]>;
-  readonly set: (cell: Cell, value: string) => void;
+type Step = Writes &
+  States & {
+    /** The same with texts, which may have any character. */
+    readonly loadTexts: Load;
+    readonly setText: (cell: Cell, text: string) => void;
+  };
+
+const inBytes = ({ group, field }: Cell): Cell => ({ group, field: toByteString(field) });
+
+const statesIn = (store: EventStore, partition: Partition): States => ({
+  load: cells => store.load(partition, cells),
+  partitions: store.partitions,
+});
+
+const beginStep = (store: EventStore, partition: Partition) => {
+  const values: (Cell & { readonly value: string })[] = [];
+  const removed: Cell[] = [];
+  const states = statesIn(store, partition);
+  const set: Step['set'] = (cell, value) => values.push({ ...cell, value });
+  const step: Step = {
+    ...states,
+    set,
+    remove: cell => removed.push(cell),
+    async loadTexts(cells) {
+      const found = await states.load(cells.map(inBytes));
+      return found.map(bytes => (bytes === undefined ? undefined : fromByteString(bytes)));
+    },
+    setText: (cell, text) => set(inBytes(cell), toByteString(text)),
+  };
+  return { step, values, removed };
 };
 
 /**
@@ -81,16 +98,16 @@ export const foldStep = async (
   measured: MeasuredRuns,
   now: number,
 ): Promise<number> => {
+  if (!(await store.lead(partition))) return 0;
   const expected = await store.cursor(partition);
   const all = await entriesAfter(store, partition, expected, hasHoldAfterStep(now));
   const entries = stepOf(all, now);
   const last = entries.at(-1);
-  if (last === undefined) return 0;
-  const values: (Cell & { readonly value: string })[] = [];
-  const step: Step = {
-    load: cells => store.load(partition, cells),
-    set: (cell, value) => values.push({ ...cell, value }),
-  };
+  if (last === undefined) {
+    await settle(store, partition, measured, now);
+    return 0;
+  }
+  const { step, values, removed } = beginStep(store, partition);
   const exposing = exposuresAhead(entries, all.slice(entries.length));
   const { arrived, ahead } = await withoutRepeats(step, entries, exposing);
   await foldRefused(step, arrived);
@@ -99,13 +116,14 @@ export const foldStep = async (
     ...arrived.flatMap(eventsOf),
     ...ahead.flatMap(eventsOf).map(event => ({ ...event, isAhead: true })),
   ]).filter(({ unit }) => !erased.has(unit));
-  const covariates = await foldProfiles(step, measured, events);
+  const covariates = await foldProfiles(step.load, step, measured, events);
   for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
+  if (erased.size > 0) await eraseUnits(step, measured, [...erased]);
   await store.write(partition, {
     expected,
     cursor: last.id,
     values,
-    removed: [...erased].flatMap(unit => cellsOf(unit, measured)),
+    removed,
     removedGroups: EXPIRED_DAYS.map(days => GROUPS.windows(dayOf(now) - days)),
   });
   return entries.length;
@@ -150,24 +168,26 @@ const exposuresAhead = (entries: readonly Arrived[], later: readonly Arrived[]):
 };
 
 /** Returns the units that the entries erase. Their events of the same step are left out too. */
-const erasedIn = ({ set }: Step, arrived: readonly Arrived[]): ReadonlySet<string> => {
+const erasedIn = ({ setText }: Step, arrived: readonly Arrived[]): ReadonlySet<string> => {
   const units = new Set<string>();
   for (const { at, record } of arrived)
     for (const unit of record.erased ?? []) {
       units.add(unit);
-      set({ group: GROUPS.erased, field: unit }, String(at));
+      setText({ group: GROUPS.erased, field: unit }, String(at));
     }
   return units;
 };
 
-/** Returns all that is stored of a unit. */
-const cellsOf = (unit: string, { runs, covariates }: MeasuredRuns): Cell[] => [
-  ...runs.map(run => stateCell({ run }, unit)),
-  ...[...covariates.keys()].map(name => ({
-    group: GROUPS.profiles(unit),
-    field: `${unit} ${name}`,
-  })),
-];
+/** Removes all that is stored of units. */
+const eraseUnits = async (
+  step: Step,
+  { runs, covariates }: MeasuredRuns,
+  units: readonly string[],
+): Promise<void> => {
+  for (const run of runs) await eraseStates(step, step, run, units);
+  for (const unit of units)
+    for (const name of covariates.keys()) step.remove(profileCell(name, unit));
+};
 
 /** Returns as many entries as one step folds, and at least one. */
 const firstOf = (entries: readonly Arrived[]): readonly Arrived[] => {
@@ -192,7 +212,7 @@ const eventsOf = ({ at, record }: Arrived): ArrivedEvent[] =>
 
 /** Leaves out batches that were received before, today or yesterday. Those ahead are not noted as received. */
 const withoutRepeats = async (
-  { load, set }: Step,
+  { loadTexts, setText }: Step,
   entries: readonly Arrived[],
   ahead: readonly Arrived[],
 ): Promise<{ readonly arrived: Arrived[]; readonly ahead: Arrived[] }> => {
@@ -201,7 +221,7 @@ const withoutRepeats = async (
     { group: GROUPS.windows(day), field },
     { group: GROUPS.windows(day - 1), field },
   ]);
-  const known = await load(cells);
+  const known = await loadTexts(cells);
   const windows = new Map<string, ReportWindow>();
   cells.forEach(({ field }, index) => {
     const text = known[index];
@@ -215,7 +235,7 @@ const withoutRepeats = async (
   const arrived = entries.filter(isNew);
   for (const [field, day] of daysOf(entries)) {
     const { highest, seen } = windows.get(field) ?? EMPTY_WINDOW;
-    set({ group: GROUPS.windows(day), field }, `${highest} ${seen}`);
+    setText({ group: GROUPS.windows(day), field }, `${highest} ${seen}`);
   }
   return { arrived, ahead: ahead.filter(isNew) };
 };
@@ -230,79 +250,16 @@ const windowIn = (text: string): ReportWindow => {
 };
 
 /** Adds what was not accepted to the health of the environment and of its runs. */
-const foldRefused = async ({ load, set }: Step, arrived: readonly Arrived[]): Promise<void> => {
+const foldRefused = async (
+  { loadTexts, setText }: Step,
+  arrived: readonly Arrived[],
+): Promise<void> => {
   const refused = arrived.flatMap(({ record }) => record.refused ?? []);
   if (refused.length === 0) return;
   const cell = { group: GROUPS.environment, field: ALL };
-  const [text] = await load([cell]);
-  set(cell, environmentHealthText(refused.reduce(addRefused, environmentHealthIn(text))));
+  const [text] = await loadTexts([cell]);
+  setText(cell, environmentHealthText(refused.reduce(addRefused, environmentHealthIn(text))));
 };
-
-/** Returns what was known of a unit before an exposure, one number for each metric of the run. */
-type CovariatesOf = (
-  event: ArrivedEvent & { readonly type: 'exposure' },
-  run: MeasuredRun,
-) => number[];
-
-/** Adds tracking events to what is known of their units. */
-const foldProfiles = async (
-  { load, set }: Step,
-  { covariates, byExperiment }: MeasuredRuns,
-  events: readonly ArrivedEvent[],
-): Promise<CovariatesOf> => {
-  if (covariates.size === 0) return () => [];
-  const cells = [...new Set(events.map(({ unit }) => unit))].flatMap(unit =>
-    [...covariates.keys()].map(name => ({
-      group: GROUPS.profiles(unit),
-      field: `${unit} ${name}`,
-    })),
-  );
-  const texts = await load(cells);
-  const profiles = new Map<string, Profile>();
-  cells.forEach(({ field }, index) => {
-    const text = texts[index];
-    if (text !== undefined) profiles.set(field, profileIn(text));
-  });
-  const changed = new Map<string, string>();
-  /** What was known at the time of each exposure. */
-  const known = new Map<ArrivedEvent, number[]>();
-  for (const event of events) {
-    if (event.type === 'exposure') {
-      const run = byExperiment.get(event.experiment);
-      if (run !== undefined) known.set(event, covariatesAt(profiles, run, event));
-      continue;
-    }
-    for (const [name, { attribute, source }] of covariates) {
-      if (attribute !== event.attribute || !fits(source, event)) continue;
-      const amount = amountOf(source, event);
-      if (amount === undefined) continue;
-      const field = `${event.unit} ${name}`;
-      profiles.set(field, withAmount(profiles.get(field), event.timeMs, amount));
-      changed.set(field, event.unit);
-    }
-  }
-  for (const [field, unit] of changed) {
-    const { value, timeMs } = profiles.get(field) ?? { value: 0, timeMs: 0 };
-    set({ group: GROUPS.profiles(unit), field }, `${value} ${timeMs}`);
-  }
-  return event => known.get(event) ?? [];
-};
-
-const profileIn = (text: string): Profile => {
-  const [value = '0', timeMs = '0'] = text.split(' ');
-  return { value: Number(value), timeMs: Number(timeMs) };
-};
-
-const covariatesAt = (
-  profiles: ReadonlyMap<string, Profile>,
-  { attribute, folded }: MeasuredRun,
-  { unit, timeMs }: ArrivedEvent,
-): number[] =>
-  folded.metrics.map(({ key, hasCovariate }) =>
-    hasCovariate === true
-      ? profileAt(profiles.get(`${unit} ${covariateName(attribute, key)}`), timeMs)
-      : 0,
-  );
 
 /** Folds the events of one run into the states of its units, its cohorts and its health. */
 const foldRun = async (
@@ -316,29 +273,23 @@ const foldRun = async (
   );
   if (events.length === 0) return;
   const units = [...new Set(events.map(({ unit }) => unit))];
-  const texts = await step.load(units.map(unit => stateCell(run, unit)));
-  const sources = run.folded.metrics.map(metric => metric.sources.length);
+  const packed = await loadPacked(step.load, run.run, units);
   const states = new Map(
-    units.flatMap((unit, index) => {
-      const text = texts[index];
-      return text === undefined ? [] : [[unit, stateIn(text, run.variants, sources)] as const];
-    }),
+    Array.from(packed, ([unit, text]) => [unit, unpackState(text, run)] as const),
   );
+  const exposed = events.filter(({ type, unit }) => type === 'exposure' && !states.has(unit));
+  const unknown = [...new Set(exposed.map(({ unit }) => unit))];
+  for (const [unit, state] of await loadSettled(step, run, unknown)) states.set(unit, state);
   const changes = fold(
     run.folded,
     states,
     events.map(event => toFoldEvent(event, run, covariatesOf)),
   );
   for (const [unit, state] of changes.states)
-    step.set(stateCell(run, unit), stateText(state, run.variants));
+    writeState(step, run, { unit, state, before: packed.get(unit) });
   await addCohorts(step, run, changes.cohorts);
   await addRunHealth(step, run, events, changes);
 };
-
-const stateCell = ({ run }: Pick<MeasuredRun, 'run'>, unit: string): Cell => ({
-  group: GROUPS.states(run, unit),
-  field: unit,
-});
 
 const toFoldEvent = (
   event: ArrivedEvent,
@@ -355,19 +306,19 @@ const toFoldEvent = (
 };
 
 const addCohorts = async (
-  { load, set }: Step,
+  { loadTexts, setText }: Step,
   { run }: MeasuredRun,
   added: readonly CohortSums[],
 ): Promise<void> => {
   const changed = added.filter(isChanged);
   if (changed.length === 0) return;
   const cells = changed.map(each => ({ group: GROUPS.cohorts(run), field: cohortName(each) }));
-  const texts = await load(cells);
+  const texts = await loadTexts(cells);
   changed.forEach((each, index) => {
     const [cell, text] = [cells[index], texts[index]];
     if (cell === undefined) return;
     const known = text === undefined ? undefined : cohortIn(cell.field, text);
-    set(cell, cohortText(addCohort(known, each)));
+    setText(cell, cohortText(addCohort(known, each)));
   });
 };
 
@@ -375,14 +326,14 @@ const isChanged = ({ units, quarantined, sums }: CohortSums): boolean =>
   units !== 0 || quarantined !== 0 || sums.some(each => each.some(({ digits }) => digits !== 0n));
 
 const addRunHealth = async (
-  { load, set }: Step,
+  { loadTexts, setText }: Step,
   { run }: MeasuredRun,
   events: readonly ArrivedEvent[],
   changes: FoldChanges,
 ): Promise<void> => {
   const cell = { group: GROUPS.health(run), field: ALL };
-  const [text] = await load([cell]);
-  set(cell, runHealthText(addRun(runHealthIn(text), events, changes)));
+  const [text] = await loadTexts([cell]);
+  setText(cell, runHealthText(addRun(runHealthIn(text), events, changes)));
 };
 
 /** Returns the cohorts of a run in a partition. */
@@ -392,7 +343,7 @@ export const loadCohorts = async (
   run: string,
 ): Promise<CohortSums[]> =>
   Array.from(await store.loadGroup(partition, GROUPS.cohorts(run)), ([name, text]) =>
-    cohortIn(name, text),
+    cohortIn(fromByteString(name), fromByteString(text)),
   );
 
 /** Returns the text of the health of a run or, without one, of the environment. */
@@ -403,17 +354,13 @@ export const loadHealth = async (
 ): Promise<string | undefined> => {
   const group = run === undefined ? GROUPS.environment : GROUPS.health(run);
   const [text] = await store.load(partition, [{ group, field: ALL }]);
-  return text;
+  return text === undefined ? undefined : fromByteString(text);
 };
 
 /** Returns what is stored of a unit in a run. */
-export const loadUnit = async (
+export const loadUnit = (
   store: EventStore,
   partition: Partition,
   run: MeasuredRun,
   unit: string,
-): Promise<UnitState | undefined> => {
-  const [text] = await store.load(partition, [stateCell(run, unit)]);
-  const sources = run.folded.metrics.map(metric => metric.sources.length);
-  return text === undefined ? undefined : stateIn(text, run.variants, sources);
-};
+): Promise<UnitState | undefined> => loadUnitState(statesIn(store, partition), run, unit);

@@ -17,6 +17,7 @@ import {
 } from '@pennon/statistics/fold';
 
 import { metricsOf, targetOf, type Records } from '../experiments/design.ts';
+import { once } from '../once.ts';
 
 /** A run of an experiment or a ramp, as its events are checked and folded. */
 export type MeasuredRun = {
@@ -33,6 +34,8 @@ export type MeasuredRun = {
 /** The runs that events are folded into, and the names of all events that metrics read. */
 export type MeasuredRuns = {
   readonly byExperiment: ReadonlyMap<string, MeasuredRun>;
+  /** All runs whose events were folded, also those that have ended. */
+  readonly all: () => readonly MeasuredRun[];
   /** The ids of all runs that events were folded into, without those before a restart. */
   readonly runs: readonly string[];
   readonly eventNames: ReadonlySet<string>;
@@ -51,11 +54,21 @@ export const measuredRuns = (records: Records): MeasuredRuns => {
   const metrics = Array.from(records.metrics.values(), ({ document }) => document);
   return {
     byExperiment: new Map(runs.map(run => [run.experiment, run])),
+    all: () => allRuns(records),
     runs: [...experiments, ...ramps].flatMap(({ run }) => run?.id ?? []),
     eventNames: new Set(metrics.flatMap(metric => sourcesOf(metric).map(({ event }) => event))),
     covariates: covariatesOf(runs, metrics),
   };
 };
+
+const allRuns = once((records: Records): readonly MeasuredRun[] => {
+  const experiments = Array.from(records.experiments.values(), ({ document }) => document);
+  const ramps = Array.from(records.ramps.values(), ({ document }) => document);
+  return [
+    ...experiments.filter(({ source }) => source === 'events'),
+    ...ramps.filter(isCompared).map(comparisonOf),
+  ].flatMap(each => measuredRun(records, each) ?? []);
+});
 
 /** What determines how events are folded. */
 type Comparison = Pick<Experiment, 'key' | 'flag' | 'rule' | 'run' | 'plan'> & {

@@ -1,4 +1,4 @@
-import type { EventStore, LogEntry, Partition } from '../store/event-store.ts';
+import { entryOf, type EventStore, type LogEntry, type Partition } from '../store/event-store.ts';
 import { recordIn, type LogRecord } from './log-record.ts';
 
 /** An entry of the log, parsed. */
@@ -47,7 +47,7 @@ const parseEntry = ({ id, at, text }: LogEntry): Arrived => ({ id, at, record: r
 /** The cursor is usually that of one of the entries. */
 const afterCursor = (ahead: Ahead | undefined, cursor: string): Arrived[] => {
   if (ahead === undefined) return [];
-  if (ahead.cursor === cursor) return [...ahead.entries];
-  const index = ahead.entries.findIndex(({ id }) => id === cursor);
+  if (entryOf(ahead.cursor) === entryOf(cursor)) return [...ahead.entries];
+  const index = ahead.entries.findIndex(({ id }) => id === entryOf(cursor));
   return index === -1 ? [] : ahead.entries.slice(index + 1);
 };

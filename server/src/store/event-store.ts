@@ -14,19 +14,30 @@ export type LogEntry = {
 
 export type NewEntry = { readonly number: number; readonly at: number; readonly text: string };
 
-/** One value of what is folded. */
+/** One value of what is folded. Fields and values are strings of bytes: each character stands for one. */
 export type Cell = { readonly group: string; readonly field: string };
 
 export type FoldWrite = {
   /** The cursor that the writer has read; an empty text at the start. */
   readonly expected: string;
-  /** The id of the last entry that is folded now. */
+  /** The id of the last entry that is folded now, or what `afterChange` returns. */
   readonly cursor: string;
   readonly values: readonly (Cell & { readonly value: string })[];
   readonly removed: readonly Cell[];
   /** Groups that are removed as a whole. */
   readonly removedGroups: readonly string[];
 };
+
+const CHANGE = '/';
+
+/** Returns the cursor after a change of values without another entry. It differs from each one before. */
+export const afterChange = (cursor: string): string => {
+  const [entry = '', changes = '0'] = cursor.split(CHANGE);
+  return `${entry}${CHANGE}${Number(changes) + 1}`;
+};
+
+/** Returns the id of the last folded entry. */
+export const entryOf = (cursor: string): string => cursor.split(CHANGE)[0] ?? '';
 
 /**
  * The log of events, and what was folded of it. What is folded is in groups of fields; the cursor of the fold is
@@ -39,10 +50,15 @@ export interface EventStore {
   readonly partitions: number;
   /** Adds entries to the log. Resolves when all of them are in it. */
   append(ledger: Ledger<'flagSet'>, entries: readonly NewEntry[]): Promise<void>;
-  /** Returns entries after an id, oldest first. */
+  /** Returns entries after an id or a cursor, oldest first. */
   read(partition: Partition, after: string, limit: number): Promise<readonly LogEntry[]>;
-  /** Returns the id of the last entry that is folded; an empty text at the start. */
+  /** Returns up to where entries are folded, as it was written last; an empty text at the start. */
   cursor(partition: Partition): Promise<string>;
+  /**
+   * Whether this process folds the partition for the next seconds. It keeps others from doing the same work; that only
+   * one of them writes is due to the cursor.
+   */
+  lead(partition: Partition): Promise<boolean>;
   /** Returns values in the order of the cells, undefined for those that do not exist. */
   load(partition: Partition, cells: readonly Cell[]): Promise<readonly (string | undefined)[]>;
   /** Returns all fields of a group. */

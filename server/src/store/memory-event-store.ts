@@ -1,23 +1,30 @@
-import type { EventStore, LogEntry, Partition } from './event-store.ts';
+import { entryOf, type EventStore, type LogEntry, type Partition } from './event-store.ts';
 
 type PartitionData = {
-  log: LogEntry[];
+  readonly log: LogEntry[];
+  /** The length of all texts of the log. */
+  bytes: number;
   next: number;
   cursor: string;
   readonly groups: Map<string, Map<string, string>>;
 };
 
-const emptyPartition = (): PartitionData => ({ log: [], next: 1, cursor: '', groups: new Map() });
+const emptyPartition = (): PartitionData => ({
+  log: [],
+  bytes: 0,
+  next: 1,
+  cursor: '',
+  groups: new Map(),
+});
 
 /** Ids have the order of their numbers as texts. */
 const ID_LENGTH = 16;
 const idOf = (number: number): string => String(number).padStart(ID_LENGTH, '0');
 
-/** How many folded entries are kept. */
-const MAX_FOLDED_ENTRIES = 10_000;
+const MAX_LOG_BYTES = 64 * 1_048_576;
 
 /** Keeps events in memory, until the process ends. */
-export const createMemoryEventStore = (): EventStore => {
+export const createMemoryEventStore = (maxLogBytes = MAX_LOG_BYTES): EventStore => {
   const ledgers = new Map<string, PartitionData>();
   const dataOf = ({ ledger }: Pick<Partition, 'ledger'>): PartitionData => {
     const data = ledgers.get(ledger.id) ?? emptyPartition();
@@ -28,16 +35,20 @@ export const createMemoryEventStore = (): EventStore => {
     partitions: 1,
     async append(ledger, entries) {
       const data = dataOf({ ledger });
-      for (const { at, text } of entries) data.log.push({ id: idOf(data.next++), at, text });
+      for (const { at, text } of entries) {
+        data.log.push({ id: idOf(data.next++), at, text });
+        data.bytes += text.length;
+      }
     },
     async read(partition, after, limit) {
       const { log } = dataOf(partition);
-      const start = log.findIndex(({ id }) => id > after);
+      const start = log.findIndex(({ id }) => id > entryOf(after));
       return start === -1 ? [] : log.slice(start, start + limit);
     },
     async cursor(partition) {
       return dataOf(partition).cursor;
     },
+    lead: async () => true,
     async load(partition, cells) {
       const { groups } = dataOf(partition);
       return cells.map(({ group, field }) => groups.get(group)?.get(field));
@@ -60,8 +71,11 @@ export const createMemoryEventStore = (): EventStore => {
     },
     async trim(partition) {
       const data = dataOf(partition);
-      const folded = data.log.findLastIndex(({ id }) => id <= data.cursor) + 1;
-      data.log = data.log.slice(Math.max(0, folded - MAX_FOLDED_ENTRIES));
+      const folded = data.log.findLastIndex(({ id }) => id <= entryOf(data.cursor)) + 1;
+      let removed = 0;
+      for (; removed < folded && data.bytes > maxLogBytes; removed += 1)
+        data.bytes -= data.log[removed]?.text.length ?? 0;
+      data.log.splice(0, removed);
     },
     async clear(ledger) {
       ledgers.delete(ledger.id);

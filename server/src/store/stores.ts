@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
+import { createMemoryEventStore } from './memory-event-store.ts';
 import { openMemoryStore } from './memory.ts';
 import { openRedisStore } from './redis/index.ts';
 import { describeAddress, parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from './redis/url.ts';
@@ -43,6 +44,8 @@ export type StoreSettings = {
   readonly PENNON_REDIS_PREFIX: string;
   /** The Redis of the events, if it is another one. */
   readonly PENNON_EVENTS_REDIS_URL?: string | undefined;
+  /** Undefined for the default of the store. */
+  readonly PENNON_EVENTS_LOG_MIB?: number | undefined;
   /** 0 keeps all entries. */
   readonly PENNON_AUDIT_MAX_ENTRIES: number;
 };
@@ -54,6 +57,11 @@ type StoreType = {
   readonly problem: (url: string) => string | undefined;
   readonly locate: (url: string, settings: StoreSettings) => StoreLocation;
 };
+
+const MIB = 1_048_576;
+
+const logBytes = ({ PENNON_EVENTS_LOG_MIB: size }: StoreSettings): number | undefined =>
+  size === undefined ? undefined : size * MIB;
 
 const redis: StoreType = {
   setting: 'REDIS_URL',
@@ -75,7 +83,15 @@ const redis: StoreType = {
       snapshotDirectory: directory && snapshotDirectory(directory, `${description} ${prefix}`),
       async open(deps) {
         if (directory !== undefined) requireDirectory(directory);
-        return openRedisStore({ ...deps, address, eventsAddress, prefix, auditMaxEntries });
+        const eventLogBytes = logBytes(settings);
+        return openRedisStore({
+          ...deps,
+          address,
+          eventsAddress,
+          prefix,
+          auditMaxEntries,
+          eventLogBytes,
+        });
       },
     };
   },
@@ -84,7 +100,7 @@ const redis: StoreType = {
 const sqlite: StoreType = {
   setting: 'PENNON_DATA',
   problem: url => directoryProblem(url),
-  locate(url) {
+  locate(url, settings) {
     const directory = directoryOf(url) ?? url;
     return {
       description: directory,
@@ -92,7 +108,7 @@ const sqlite: StoreType = {
       data: { directory, exists: () => databaseExists(directory) },
       async open({ random, onWarning }) {
         requireDirectory(directory);
-        return openSqliteStore({ directory, random, onWarning });
+        return openSqliteStore({ directory, random, onWarning, eventLogBytes: logBytes(settings) });
       },
     };
   },
@@ -101,10 +117,11 @@ const sqlite: StoreType = {
 const memory: StoreType = {
   setting: 'PENNON_DATA',
   problem: () => undefined,
-  locate: () => ({
+  locate: (_, settings) => ({
     description: 'memory, until the server stops',
     isShared: false,
-    open: async ({ random }) => openMemoryStore({ random }),
+    open: async ({ random }) =>
+      openMemoryStore({ random, events: createMemoryEventStore(logBytes(settings)) }),
   }),
 };
 

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll } from 'vitest';
 
 import { secureRandom } from '../../src/random.ts';
-import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { openSqliteStore, type SqliteOptions } from '../../src/store/sqlite/index.ts';
 import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
 import { contents, entry, flag, flags, write } from './fixtures.ts';
 
@@ -48,8 +48,10 @@ const rootPage = (file: string, table: string): number => {
   return Number(row?.['rootpage']);
 };
 
-export const openStore = (directory: string): Promise<Store> =>
-  openSqliteStore({ directory, random: secureRandom });
+export const openStore = (
+  directory: string,
+  options: Pick<SqliteOptions, 'eventLogBytes'> = {},
+): Promise<Store> => openSqliteStore({ directory, random: secureRandom, ...options });
 
 /** Returns the StoreError of opening a store in the directory, which must fail. */
 export const rejectedOpen = async (directory: string): Promise<StoreError> => {

@@ -61,6 +61,7 @@ type ServerSetup = {
   readonly signIn?: Partial<SignInSettings>;
   readonly adminKey?: string;
   readonly basePath?: string;
+  readonly keepsUnits?: boolean;
   /** Whether the server behaves as if its store could be cut off. */
   readonly isStoreShared?: boolean;
   /** What the server serves at `/`; nothing by default. */
@@ -80,6 +81,7 @@ export const startServer = async ({
   signIn,
   adminKey = ADMIN_KEY,
   basePath = '',
+  keepsUnits = false,
   isStoreShared = false,
   console,
   momentsSource,
@@ -96,6 +98,7 @@ export const startServer = async ({
     signIn: { ...readConfig({}).signIn, ...signIn },
     adminKey,
     basePath,
+    keepsUnits,
     isStoreShared,
     console,
     momentsSource,

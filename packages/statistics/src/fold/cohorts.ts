@@ -1,4 +1,11 @@
-import { cohortOf, dayOf, settledMs, type Cohort, type FoldedExperiment } from './experiment.ts';
+import {
+  cohortOf,
+  DAY_MS,
+  HOUR_MS,
+  settledMs,
+  type Cohort,
+  type FoldedExperiment,
+} from './experiment.ts';
 import type { UnitState } from './fold.ts';
 import { addSums, subtractSums, sumsOfUnit, type Sums } from './sums.ts';
 
@@ -10,6 +17,9 @@ export type CohortSums = Cohort & {
   readonly quarantined: number;
   readonly sums: readonly Sums[];
 };
+
+/** Results have a point an hour for so long. */
+const HOURLY_MS = 3 * DAY_MS;
 
 /** Returns the name of a cohort in a store. */
 export const cohortName = ({ variant, fromMs, untilMs }: Cohort & { variant: string }): string =>
@@ -64,22 +74,32 @@ export const cohortChanges = (
   return [...cohorts.values()];
 };
 
-const isDay = ({ fromMs, untilMs }: Cohort): boolean =>
-  untilMs - fromMs === dayOf({ fromMs, untilMs }).untilMs - dayOf({ fromMs, untilMs }).fromMs;
+/** Returns a name of the hour or the UTC day of a cohort. The first days are kept by the hour, for points in between. */
+const periodOf = ({ startMs }: FoldedExperiment, { fromMs, variant }: CohortSums): string => {
+  const lengthMs = fromMs < startMs + HOURLY_MS ? HOUR_MS : DAY_MS;
+  return `${lengthMs} ${Math.floor(fromMs / lengthMs)} ${variant}`;
+};
 
-/** Moves cohorts that no event can change any more into their days. Returns what to remove, and days as they are then. */
+const mergeCohorts = (cohorts: readonly CohortSums[]): CohortSums[] => {
+  const [first] = cohorts;
+  if (first === undefined) return [];
+  const sums = cohorts.slice(1).reduce(addCohort, first);
+  const fromMs = Math.min(...cohorts.map(each => each.fromMs));
+  const untilMs = Math.max(...cohorts.map(each => each.untilMs));
+  return [{ ...sums, fromMs, untilMs }];
+};
+
+/**
+ * Adds the cohorts of each UTC day that no event can change any more, and those of each hour in the first three days of
+ * a run. Returns the cohorts to remove, and those that have their units then.
+ */
 export const rollUp = (
   experiment: FoldedExperiment,
   cohorts: readonly CohortSums[],
   untilMs: number,
-): { readonly removed: CohortSums[]; readonly days: CohortSums[] } => {
-  const removed = cohorts.filter(each => !isDay(each) && settledMs(experiment, each) <= untilMs);
-  const known = new Map(cohorts.map(each => [cohortName(each), each]));
-  const days = new Map<string, CohortSums>();
-  for (const each of removed) {
-    const day = { ...each, ...dayOf(each) };
-    const name = cohortName(day);
-    days.set(name, addCohort(days.get(name) ?? known.get(name), day));
-  }
-  return { removed, days: [...days.values()] };
+): { readonly removed: CohortSums[]; readonly merged: CohortSums[] } => {
+  const settled = cohorts.filter(each => settledMs(experiment, each) <= untilMs);
+  const periods = [...Map.groupBy(settled, each => periodOf(experiment, each)).values()];
+  const parts = periods.filter(({ length }) => length > 1);
+  return { removed: parts.flat(), merged: parts.flatMap(mergeCohorts) };
 };

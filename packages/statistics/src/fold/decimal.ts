@@ -35,6 +35,9 @@ export const plus = (first: Decimal, second: Decimal): Decimal => {
 export const minus = (first: Decimal, { digits, scale }: Decimal): Decimal =>
   plus(first, { digits: -digits, scale });
 
+export const isEqual = (first: Decimal, second: Decimal): boolean =>
+  minus(first, second).digits === 0n;
+
 export const times = (first: Decimal, second: Decimal): Decimal => ({
   digits: first.digits * second.digits,
   scale: first.scale + second.scale,

@@ -60,8 +60,8 @@ export type FoldedExperiment = {
 };
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 86_400_000;
 
 export const longestWindowMs = (metrics: readonly Pick<FoldMetric, 'window'>[]): number =>
   Math.max(0, ...metrics.map(({ window }) => window.toMs));
@@ -80,12 +80,6 @@ export type Cohort = { readonly fromMs: number; readonly untilMs: number };
 export const cohortOf = ({ cohortMs }: FoldedExperiment, exposedMs: number): Cohort => {
   const fromMs = exposedMs - (exposedMs % cohortMs);
   return { fromMs, untilMs: fromMs + cohortMs };
-};
-
-/** Returns the UTC day that a cohort belongs to. */
-export const dayOf = ({ fromMs }: Cohort): Cohort => {
-  const day = fromMs - (fromMs % DAY_MS);
-  return { fromMs: day, untilMs: day + DAY_MS };
 };
 
 /** Returns the instant from which on all units of a cohort have lived through a window. */

@@ -1,5 +1,5 @@
 export { addCohort, cohortName, rollUp, type CohortSums } from './cohorts.ts';
-export { decimalOf, toNumber, ZERO, type Decimal } from './decimal.ts';
+export { decimalOf, isEqual, ONE, plus, toNumber, ZERO, type Decimal } from './decimal.ts';
 export {
   cohortMsOf,
   cohortOf,
@@ -24,7 +24,7 @@ export {
   type FoldCounts,
   type UnitState,
 } from './fold.ts';
-export { momentsAt, unitsOf, type MatureMoments, type VariantUnits } from './mature.ts';
+export { hasBegun, momentsAt, unitsOf, type MatureMoments, type VariantUnits } from './mature.ts';
 export { profileAt, withAmount, type Profile } from './profile.ts';
 export { receive, type ReplayWindow } from './replay-window.ts';
 export type { Sums } from './sums.ts';

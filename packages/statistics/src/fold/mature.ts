@@ -7,6 +7,15 @@ import { addSums, momentsOf, type Sums } from './sums.ts';
 /** The units of a variant. Quarantined ones are counted under their first variant. */
 export type VariantUnits = { readonly units: number; readonly quarantined: number };
 
+/**
+ * Whether a cohort is part of what there was at an instant. One that was merged is, when all of its units were there.
+ */
+export const hasBegun = (
+  { cohortMs }: Pick<FoldedExperiment, 'cohortMs'>,
+  { fromMs, untilMs }: CohortSums,
+  atMs: number,
+): boolean => (untilMs - fromMs > cohortMs ? untilMs <= atMs : fromMs < atMs);
+
 const ofVariant = (cohorts: readonly CohortSums[], variant: string): CohortSums[] =>
   cohorts.filter(each => each.variant === variant);
 

@@ -15,6 +15,8 @@ export type RedisContext = {
   readonly changeFeedLength: number;
   /** The approximate number of audit entries to keep in each log. Undefined keeps all. */
   readonly auditMaxEntries: number | undefined;
+  /** About how large the log of the events of an environment may be. */
+  readonly eventLogBytes: number;
   readonly onWarning: (message: string) => void;
   /** Called with the number of entries in the keys that Pennon did not write, and that it has removed or replaced. */
   readonly onForeign: (count: number) => void;
@@ -44,6 +46,8 @@ const SCRIPTS = {
   addUsage: readScript('add-usage'),
   claimUsage: readScript('claim-usage'),
   writeFold: readScript('write-fold'),
+  readGroup: readScript('read-group'),
+  lead: readScript('lead'),
 } as const;
 
 /**
@@ -54,8 +58,15 @@ export const runScript = (
   send: Send,
   script: keyof typeof SCRIPTS,
   keys: readonly string[],
-  args: readonly (string | number)[],
+  args: Parameters<Send>[1],
 ): Promise<CommandResult> => send('eval', [SCRIPTS[script], keys.length, ...keys, ...args]);
+
+/** Runs a script that reads, and returns bytes in place of texts. */
+export const readBytes = (
+  send: Send,
+  script: 'readGroup',
+  keys: readonly string[],
+): Promise<CommandResult> => send('eval', [SCRIPTS[script], keys.length, ...keys], 'bytes');
 
 /** Returns the reply of a command. Throws its StoreError if there is none. */
 export const replyOf = async (result: Promise<CommandResult>): Promise<unknown> => {

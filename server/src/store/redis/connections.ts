@@ -40,8 +40,15 @@ export type Connections = {
   readonly close: () => Promise<void>;
 };
 
-/** Arguments are a list, because a large commit has more than a function call allows. */
-export type Send = (command: string, args: readonly (string | number)[]) => Promise<CommandResult>;
+/**
+ * Arguments are a list, because a large commit has more than a function call allows. With `bytes` a reply has buffers in
+ * place of texts.
+ */
+export type Send = (
+  command: string,
+  args: readonly (string | number | Buffer)[],
+  reply?: 'bytes',
+) => Promise<CommandResult>;
 
 export type CommandResult =
   | { readonly type: 'reply'; readonly reply: unknown }
@@ -71,8 +78,8 @@ export const openConnections = ({ address, tls, clock }: ConnectionsOptions): Co
 
   const tracked =
     (send: Send): Send =>
-    (command, args) => {
-      const result = send(command, args);
+    (command, args, reply) => {
+      const result = send(command, args, reply);
       pending.add(result);
       void result.finally(() => pending.delete(result));
       return result;
@@ -121,8 +128,8 @@ const openSharedConnection = (
     return client.status === 'ready' ? undefined : unreachable(url, lastError());
   };
 
-  const sendNow: Send = (command, args) =>
-    resultOf(url, within(clock, COMMAND_TIMEOUT_MS, client.call(command, [...args])));
+  const sendNow: Send = (command, args, reply) =>
+    resultOf(url, within(clock, COMMAND_TIMEOUT_MS, callOn(client, command, args, reply)));
   const unresponsive = createUnresponsiveNodes(
     clock,
     key => sendNow('exists', [key]),
@@ -134,15 +141,15 @@ const openSharedConnection = (
     error,
     stop: () => stopped.abort(),
     isStopped: () => stopped.signal.aborted,
-    async send(command, args) {
+    async send(command, args, reply) {
       const notReady = error();
       if (notReady !== undefined) return { type: 'rejected', error: notReady };
       const key = firstKey(command, args);
       const node = nodeOf(client, key);
-      if (node === undefined) return sendNow(command, args);
+      if (node === undefined) return sendNow(command, args, reply);
       if (unresponsive.has(node))
         return { type: 'rejected', error: unreachable(url, `${node} does not reply`) };
-      const result = await sendNow(command, args);
+      const result = await sendNow(command, args, reply);
       if (result.type === 'noReply') unresponsive.add(node, key);
       return result;
     },
@@ -209,12 +216,20 @@ const createDedicatedConnections = (
         throw isStopped() ? storeClosed() : unreachable(url, errorMessage(reason));
       });
       return {
-        send: (command, args) => resultOf(url, client.call(command, [...args])),
+        send: (command, args, reply) => resultOf(url, callOn(client, command, args, reply)),
         close: () => client.disconnect(),
       };
     },
   };
 };
+
+const callOn = (
+  client: SharedClient,
+  command: string,
+  args: Parameters<Send>[1],
+  reply?: 'bytes',
+): Promise<unknown> =>
+  reply === 'bytes' ? client.callBuffer(command, [...args]) : client.call(command, [...args]);
 
 const resultOf = async (url: string, reply: Promise<unknown>): Promise<CommandResult> => {
   try {

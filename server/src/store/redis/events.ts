@@ -1,16 +1,25 @@
-import type { Cell, EventStore, FoldWrite, Partition } from '../event-store.ts';
-import { replyOf, runScript, type RedisContext } from './commands.ts';
-import { asFields, asList, asText, optional } from './reply.ts';
+import {
+  entryOf,
+  type Cell,
+  type EventStore,
+  type FoldWrite,
+  type Partition,
+} from '../event-store.ts';
+import { readBytes, replyOf, runScript, type RedisContext } from './commands.ts';
+import { asByteString, asList, asText, optional } from './reply.ts';
 
 /** So many, that a cluster shares the work. */
 const PARTITIONS = 16;
-/** The log of an environment may be about as large, in all partitions together. */
-const LOG_BYTES = 256 * 1_048_576;
+
+const OWNER_LENGTH = 16;
+/** Another process folds after so long, if the one that did has ended. */
+const LEASE_MS = 5_000;
 
 /** The events of experiments in Redis: a stream, a cursor, and a hash for each group, by partition. */
 export const eventsOn = (context: RedisContext): EventStore => {
   const { connections, keys } = context;
   const { send } = connections;
+  const owner = context.random(OWNER_LENGTH);
   return {
     partitions: PARTITIONS,
     async append(ledger, entries) {
@@ -21,17 +30,28 @@ export const eventsOn = (context: RedisContext): EventStore => {
       );
     },
     async read(partition, after, limit) {
-      const start = after === '' ? '-' : `(${after}`;
+      const start = after === '' ? '-' : `(${entryOf(after)}`;
       const reply = await replyOf(
         send('xrange', [keys.events.log(partition), start, '+', 'COUNT', limit]),
       );
-      return asList(reply).map(entryOf);
+      return asList(reply).map(logEntryOf);
     },
     cursor: partition => cursorOf(context, partition),
+    async lead(partition) {
+      const lease = keys.events.lease(partition);
+      return (await replyOf(runScript(send, 'lead', [lease], [owner, LEASE_MS]))) === 1;
+    },
     load: (partition, cells) => loadCells(context, partition, cells),
     async loadGroup(partition, group) {
-      const reply = await replyOf(send('hgetall', [keys.events.group(partition, group)]));
-      return new Map(asFields(reply));
+      const key = keys.events.group(partition, group);
+      const reply = await replyOf(readBytes(send, 'readGroup', [key]));
+      const parts = asList(reply).map(asByteString);
+      return new Map(
+        Array.from({ length: parts.length / 2 }, (_, at) => [
+          parts[at * 2] ?? '',
+          parts[at * 2 + 1] ?? '',
+        ]),
+      );
     },
     write: (partition, write) => writeFold(context, partition, write),
     trim: partition => trim(context, partition),
@@ -42,7 +62,7 @@ export const eventsOn = (context: RedisContext): EventStore => {
   };
 };
 
-const entryOf = (reply: unknown) => {
+const logEntryOf = (reply: unknown) => {
   const [id, fields] = asList(reply);
   const [, at, , text] = asList(fields);
   return { id: asText(id), at: Number(asText(at)), text: asText(text) };
@@ -50,6 +70,8 @@ const entryOf = (reply: unknown) => {
 
 const cursorOf = async ({ connections, keys }: RedisContext, partition: Partition) =>
   optional(await replyOf(connections.send('get', [keys.events.cursor(partition)])), asText) ?? '';
+
+const toBytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 /** Groups the fields of each hash, so that it is read at once. */
 const loadCells = async (
@@ -64,9 +86,13 @@ const loadCells = async (
       async ([group, own]) => {
         const fields = own.map(({ field }) => field);
         const reply = await replyOf(
-          connections.send('hmget', [keys.events.group(partition, group), ...fields]),
+          connections.send(
+            'hmget',
+            [keys.events.group(partition, group), ...fields.map(toBytes)],
+            'bytes',
+          ),
         );
-        const found = asList(reply).map(value => optional(value, asText));
+        const found = asList(reply).map(value => optional(value, asByteString));
         values.set(
           group,
           new Map(
@@ -102,9 +128,9 @@ const writeFold = async (
       name,
       removedGroups.includes(name) ? '1' : '0',
       lost.length,
-      ...lost.map(({ field }) => field),
+      ...lost.map(({ field }) => toBytes(field)),
       fields.length,
-      ...fields.flatMap(({ field, value }) => [field, value]),
+      ...fields.flatMap(({ field, value }) => [toBytes(field), toBytes(value)]),
     ];
   });
   const all = [
@@ -123,18 +149,20 @@ const TRIMMED_ENTRIES = 1_000;
 
 /** Removes the oldest entries while the log is too large, but none that is not folded. */
 const trim = async (context: RedisContext, partition: Partition): Promise<void> => {
-  const { connections, keys } = context;
+  const { connections, keys, eventLogBytes } = context;
   const log = keys.events.log(partition);
   const bytes = optional(await replyOf(connections.send('memory', ['USAGE', log])), Number) ?? 0;
-  if (bytes <= LOG_BYTES / PARTITIONS) return;
-  const cursor = await cursorOf(context, partition);
+  const excess = bytes - eventLogBytes / PARTITIONS;
+  if (excess <= 0) return;
+  const entries = Number(await replyOf(connections.send('xlen', [log])));
+  const count = Math.min(TRIMMED_ENTRIES, Math.ceil((entries * excess) / bytes));
+  const cursor = entryOf(await cursorOf(context, partition));
   if (cursor === '') return;
-  const reply = await replyOf(
-    connections.send('xrange', [log, '-', cursor, 'COUNT', TRIMMED_ENTRIES]),
-  );
-  const last = asList(reply).at(-1);
-  if (last !== undefined)
-    await replyOf(connections.send('xtrim', [log, 'MINID', entryOf(last).id]));
+  // Also the first entry that stays, if it is folded.
+  const reply = await replyOf(connections.send('xrange', [log, '-', cursor, 'COUNT', count + 1]));
+  const first = asList(reply).at(-1);
+  if (first !== undefined)
+    await replyOf(connections.send('xtrim', [log, 'MINID', logEntryOf(first).id]));
 };
 
 const REMOVED_AT_ONCE = 1_000;
@@ -148,6 +176,7 @@ const clearPartition = async (context: RedisContext, partition: Partition): Prom
     ...groups.map(group => keys.events.group(partition, group)),
     keys.events.log(partition),
     keys.events.cursor(partition),
+    keys.events.lease(partition),
     // Last, because it has the names of the others.
     keys.events.groups(partition),
   ];

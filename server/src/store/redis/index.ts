@@ -31,6 +31,8 @@ export type RedisOptions = {
   readonly random: Random;
   readonly clock: Clock;
   readonly auditMaxEntries?: number | undefined;
+  /** About how large the log of the events of an environment may be. */
+  readonly eventLogBytes?: number | undefined;
   readonly changeFeedLength?: number | undefined;
   /** Called for settings of Redis that can lose data. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -42,6 +44,7 @@ export type RedisOptions = {
 const CHANGE_FEED_LENGTH = 1_000;
 /** How long opening the store waits for Redis. After that every call fails with the reason. */
 const FIRST_CONNECTION_MS = 3_000;
+const EVENT_LOG_BYTES = 256 * 1_048_576;
 const PING_TTL_MS = 60_000;
 
 /** The shared store: any number of servers on one Redis, which may be a Sentinel group or a Cluster. */
@@ -56,6 +59,7 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     random,
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
+    eventLogBytes: options.eventLogBytes ?? EVENT_LOG_BYTES,
     onWarning: onWarning ?? (() => {}),
     onForeign: count => (foreign += count),
   };

@@ -33,9 +33,10 @@ import type { UsageLedger } from '../usage-store.ts';
  * | `pennon:{usage:<id>}:window:<instance>`        | string     | the last reports of a provider                                |
  * | `pennon:{usage:<id>}:done:<id>`                | string     | the result of a flush or claim                                |
  * | `pennon:{events:<id>:<p>}:log`                 | stream     | events of experiments, of one of 16 partitions                |
- * | `pennon:{events:<id>:<p>}:cursor`              | string     | the last entry of the log that is folded                      |
- * | `pennon:{events:<id>:<p>}:groups`              | set        | the names of the groups                                       |
- * | `pennon:{events:<id>:<p>}:g:<group>`           | hash       | what was folded: states of units, sums of cohorts, and so on  |
+ * | `pennon:{events:<id>:<p>}:folded`              | string     | the last entry of the log that is folded                      |
+ * | `pennon:{events:<id>:<p>}:names`               | set        | the names of the groups                                       |
+ * | `pennon:{events:<id>:<p>}:f:<group>`           | hash       | what was folded: states of units, sums of cohorts, and so on  |
+ * | `pennon:{events:<id>:<p>}:lease`               | string     | the process that folds                                        |
  * | `pennon:writable`                              | string     | empty; written to check whether Redis accepts writes          |
  * | `pennon:{servers}:heard`                       | sorted set | server id → time of its last report                           |
  * | `pennon:{servers}:reports`                     | hash       | server id → its last report as JSON                           |
@@ -92,6 +93,7 @@ export type EventKeys = {
   readonly cursor: (partition: Partition) => string;
   readonly groups: (partition: Partition) => string;
   readonly group: (partition: Partition, group: string) => string;
+  readonly lease: (partition: Partition) => string;
 };
 
 /**
@@ -150,9 +152,10 @@ const eventKeys = (prefix: string): EventKeys => {
     `${prefix}:{events:${ledger.id}:${number}}:${name}`;
   return {
     log: partition => of(partition, 'log'),
-    cursor: partition => of(partition, 'cursor'),
-    groups: partition => of(partition, 'groups'),
-    group: (partition, group) => of(partition, `g:${group}`),
+    cursor: partition => of(partition, 'folded'),
+    groups: partition => of(partition, 'names'),
+    group: (partition, group) => of(partition, `f:${group}`),
+    lease: partition => of(partition, 'lease'),
   };
 };
 

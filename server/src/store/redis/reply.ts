@@ -4,6 +4,10 @@ import { StoreError } from '../store.ts';
 export const asText = (reply: unknown): string =>
   typeof reply === 'string' ? reply : throwCorrupt('text', reply);
 
+/** Returns a reply of bytes as a string with one character for each. */
+export const asByteString = (reply: unknown): string =>
+  Buffer.isBuffer(reply) ? reply.toString('latin1') : throwCorrupt('bytes', reply);
+
 export const asList = (reply: unknown): readonly unknown[] =>
   Array.isArray(reply) ? reply : throwCorrupt('a list', reply);
 

@@ -1,8 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import type { Cell, FoldWrite, LogEntry, NewEntry } from '../event-store.ts';
+import {
+  entryOf,
+  type Cell,
+  type FoldWrite,
+  type LogEntry,
+  type NewEntry,
+} from '../event-store.ts';
 import { openSideFile, type SideFile } from './side-file.ts';
-import { integerColumn, textColumn } from './sql.ts';
+import { bytesColumn, integerColumn, textColumn } from './sql.ts';
 
 /** "PNev" in ASCII. */
 const APPLICATION_ID = 0x50_4e_65_76;
@@ -34,11 +40,24 @@ const EVENTS_FILE: SideFile = {
       PRIMARY KEY (owner, field)
     ) STRICT, WITHOUT ROWID;
     `,
+    // Values are bytes. They are folded again.
+    `
+    DROP TABLE cells;
+    DELETE FROM groups;
+    CREATE TABLE cells (
+      owner INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+      field BLOB NOT NULL,
+      value BLOB NOT NULL,
+      PRIMARY KEY (owner, field)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE ledgers DROP COLUMN cursor;
+    ALTER TABLE ledgers ADD COLUMN cursor TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledgers ADD COLUMN log_bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE ledgers SET log_bytes =
+      (SELECT coalesce(sum(octet_length(text)), 0) FROM log WHERE ledger = ledgers.id);
+    `,
   ],
 };
-
-/** The log of an environment may be as large. */
-const LOG_BYTES = 2_048 * 1_048_576;
 
 /** The operations on `events.db`. The thread that owns the database runs them, one at a time. */
 export const eventOperationsIn = (directory: string) => {
@@ -49,12 +68,14 @@ export const eventOperationsIn = (directory: string) => {
         const insert = database.prepare('INSERT INTO log (ledger, at, text) VALUES (?, ?, ?)');
         const id = ledgerId(database, ledger);
         for (const { at, text } of entries) insert.run(id, at, text);
+        const bytes = entries.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+        addLogBytes(database, id, bytes);
       }),
     readEvents: ({ ledger, after, limit }: { ledger: string; after: string; limit: number }) =>
       run(database =>
         database
           .prepare('SELECT id, at, text FROM log WHERE ledger = ? AND id > ? ORDER BY id LIMIT ?')
-          .all(ledgerId(database, ledger), Number(after), limit)
+          .all(ledgerId(database, ledger), Number(entryOf(after)), limit)
           .map((row): LogEntry => ({
             id: idText(integerColumn(row, 'id')),
             at: integerColumn(row, 'at'),
@@ -70,8 +91,8 @@ export const eventOperationsIn = (directory: string) => {
         );
         const id = ledgerId(database, ledger);
         return cells.map(({ group, field }) => {
-          const row = find.get(id, group, field);
-          return row && textColumn(row, 'value');
+          const row = find.get(id, group, toBytes(field));
+          return row && bytesColumn(row, 'value');
         });
       }),
     loadGroup: ({ ledger, group }: { ledger: string; group: string }): Map<string, string> =>
@@ -84,7 +105,7 @@ export const eventOperationsIn = (directory: string) => {
                  WHERE ledger = ? AND name = ?`,
               )
               .all(ledgerId(database, ledger), group)
-              .map(row => [textColumn(row, 'field'), textColumn(row, 'value')]),
+              .map(row => [bytesColumn(row, 'field'), bytesColumn(row, 'value')]),
           ),
       ),
     writeFold: ({ ledger, write }: { ledger: string; write: FoldWrite }): boolean =>
@@ -93,7 +114,8 @@ export const eventOperationsIn = (directory: string) => {
         writeCells(database, ledgerId(database, ledger), write);
         return true;
       }),
-    trimEvents: (ledger: string): void => run(database => trim(database, ledger)),
+    trimEvents: ({ ledger, bytes }: { ledger: string; bytes: number }): void =>
+      run(database => trim(database, ledger, bytes)),
     clearEvents: (ledger: string): void =>
       run(database => {
         database.prepare('DELETE FROM ledgers WHERE name = ?').run(ledger);
@@ -117,9 +139,15 @@ const ledgerId = (database: DatabaseSync, name: string): number => {
 
 const cursorOf = (database: DatabaseSync, name: string): string => {
   const row = database.prepare('SELECT cursor FROM ledgers WHERE name = ?').get(name);
-  const cursor = row === undefined ? 0 : integerColumn(row, 'cursor');
-  return cursor === 0 ? '' : idText(cursor);
+  return row === undefined ? '' : textColumn(row, 'cursor');
 };
+
+const toBytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+const addLogBytes = (database: DatabaseSync, ledger: number, bytes: number): void =>
+  void database
+    .prepare('UPDATE ledgers SET log_bytes = log_bytes + ? WHERE id = ?')
+    .run(bytes, ledger);
 
 const writeCells = (
   database: DatabaseSync,
@@ -141,21 +169,33 @@ const writeCells = (
     'INSERT OR REPLACE INTO cells (owner, field, value) VALUES (?, ?, ?)',
   );
   for (const group of removedGroups) removeGroup.run(ledger, group);
-  for (const { group, field } of removed) remove.run(groupId(group), field);
-  for (const { group, field, value } of values) set.run(groupId(group), field, value);
-  database.prepare('UPDATE ledgers SET cursor = ? WHERE id = ?').run(Number(cursor), ledger);
+  for (const { group, field } of removed) remove.run(groupId(group), toBytes(field));
+  for (const { group, field, value } of values)
+    set.run(groupId(group), toBytes(field), toBytes(value));
+  database.prepare('UPDATE ledgers SET cursor = ? WHERE id = ?').run(cursor, ledger);
 };
 
+/** So many entries are looked at, at once. */
+const TRIMMED_ENTRIES = 1_000;
+
 /** Removes folded entries, the oldest first, while the log is larger than it may be. */
-const trim = (database: DatabaseSync, name: string): void => {
+const trim = (database: DatabaseSync, name: string, maxBytes: number): void => {
   const ledger = ledgerId(database, name);
-  database
+  const size = database.prepare('SELECT log_bytes FROM ledgers WHERE id = ?');
+  const excess = integerColumn(size.get(ledger), 'log_bytes') - maxBytes;
+  if (excess <= 0) return;
+  const oldest = database
     .prepare(
-      `DELETE FROM log WHERE ledger = ?1 AND id <= (
-         SELECT max(id) FROM (
-           SELECT id, sum(length(text)) OVER (ORDER BY id DESC) AS bytes FROM log WHERE ledger = ?1
-         ) WHERE bytes > ?2
-       ) AND id <= (SELECT cursor FROM ledgers WHERE id = ?1)`,
+      `SELECT id, octet_length(text) AS bytes FROM log
+       WHERE ledger = ? AND id <= ? ORDER BY id LIMIT ${TRIMMED_ENTRIES}`,
     )
-    .run(ledger, LOG_BYTES);
+    .all(ledger, Number(entryOf(cursorOf(database, name))));
+  let [last, removed] = [0, 0];
+  for (const row of oldest) {
+    if (removed >= excess) break;
+    last = integerColumn(row, 'id');
+    removed += integerColumn(row, 'bytes');
+  }
+  database.prepare('DELETE FROM log WHERE ledger = ? AND id <= ?').run(ledger, last);
+  addLogBytes(database, ledger, -removed);
 };

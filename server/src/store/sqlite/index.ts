@@ -34,13 +34,18 @@ export type SqliteOptions = {
   readonly random: Random;
   /** Called if the check in the background finds damage. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** How large the log of the events of an environment may be. */
+  readonly eventLogBytes?: number | undefined;
 };
+
+const EVENT_LOG_BYTES = 2_048 * 1_048_576;
 
 /** The embedded store: a SQLite database that only this process uses. */
 export const openSqliteStore = async ({
   directory,
   random,
   onWarning = () => {},
+  eventLogBytes = EVENT_LOG_BYTES,
 }: SqliteOptions): Promise<Store> => {
   const feeds = createLedgerFeeds();
   const thread = await startDatabaseThread(resolve(directory), feeds.close);
@@ -50,7 +55,7 @@ export const openSqliteStore = async ({
     ...readsOf(thread),
     ...fleetOfOne,
     usage: usageOn(thread),
-    events: eventsOn(thread),
+    events: eventsOn(thread, eventLogBytes),
     isDamaged: integrity.isDamaged,
     async close() {
       // From now on, operations are rejected.
@@ -132,15 +137,16 @@ const usageOn = ({ call }: DatabaseThread): UsageStore => ({
   clear: ledger => call('clearUsage', ledger),
 });
 
-const eventsOn = ({ call }: DatabaseThread): EventStore => ({
+const eventsOn = ({ call }: DatabaseThread, logBytes: number): EventStore => ({
   partitions: 1,
   append: ({ id }, entries) => call('appendEvents', { ledger: id, entries }),
+  lead: async () => true,
   read: ({ ledger }, after, limit) => call('readEvents', { ledger: ledger.id, after, limit }),
   cursor: ({ ledger }) => call('eventCursor', ledger.id),
   load: ({ ledger }, cells) => call('loadCells', { ledger: ledger.id, cells }),
   loadGroup: ({ ledger }, group) => call('loadGroup', { ledger: ledger.id, group }),
   write: ({ ledger }, write) => call('writeFold', { ledger: ledger.id, write }),
-  trim: ({ ledger }) => call('trimEvents', ledger.id),
+  trim: ({ ledger }) => call('trimEvents', { ledger: ledger.id, bytes: logBytes }),
   clear: ({ id }) => call('clearEvents', id),
 });
 

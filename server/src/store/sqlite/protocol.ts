@@ -50,7 +50,7 @@ export type Operations = {
   };
   loadGroup: { input: { ledger: string; group: string }; output: ReadonlyMap<string, string> };
   writeFold: { input: { ledger: string; write: FoldWrite }; output: boolean };
-  trimEvents: { input: string; output: void };
+  trimEvents: { input: { ledger: string; bytes: number }; output: void };
   clearEvents: { input: string; output: void };
   ping: { input: void; output: void };
   close: { input: void; output: void };

@@ -10,6 +10,14 @@ export const textColumn = (row: Row | undefined, column: string): string => {
   return typeof value === 'string' ? value : throwCorrupt(column, value);
 };
 
+/** Returns a column of bytes as a string with one character for each. */
+export const bytesColumn = (row: Row | undefined, column: string): string => {
+  const value = row?.[column];
+  return value instanceof Uint8Array
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')
+    : throwCorrupt(column, value);
+};
+
 /** Returns an integer column. */
 export const integerColumn = (row: Row | undefined, column: string): number => {
   const value = row?.[column];

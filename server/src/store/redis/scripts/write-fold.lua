@@ -16,17 +16,18 @@ local function take()
 end
 for i = 3, #KEYS do
   local name, isRemoved = take(), take() == '1'
-  if isRemoved then
-    redis.call('UNLINK', KEYS[i])
-    redis.call('SREM', KEYS[2], name)
-  end
+  if isRemoved then redis.call('UNLINK', KEYS[i]) end
   for _ = 1, tonumber(take()) do redis.call('HDEL', KEYS[i], take()) end
   local count = tonumber(take())
   for _ = 1, count do
     local field = take()
     redis.call('HSET', KEYS[i], field, take())
   end
-  if count > 0 then redis.call('SADD', KEYS[2], name) end
+  if count > 0 then
+    redis.call('SADD', KEYS[2], name)
+  elseif redis.call('EXISTS', KEYS[i]) == 0 then
+    redis.call('SREM', KEYS[2], name)
+  end
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1

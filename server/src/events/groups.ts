@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+
+import type { Cell } from '../store/event-store.ts';
+import { bucketOf, bytesOfUnit, settledFieldOf } from './units.ts';
+
+const RADIX = 36;
+const NAME_LENGTH = 8;
+
+const bucketName = (bucket: number): string => bucket.toString(RADIX);
+
+/** Names of covariates may be long. */
+const shortName = (name: string): string =>
+  createHash('sha256').update(name).digest('base64url').slice(0, NAME_LENGTH);
+
+/** The groups of a partition in the store. */
+export const GROUPS = {
+  cohorts: (run: string): string => `c:${run}`,
+  health: (run: string): string => `h:${run}`,
+  environment: 'e',
+  /** When each unit was erased. */
+  erased: 'x',
+  /** The packed states of the units of a bucket, by unit. Most have only the first piece. */
+  states: (run: string, bucket: number, piece = 0): string =>
+    `s${piece === 0 ? '' : piece}:${run}:${bucketName(bucket)}`,
+  /** The units whose values are final, by a part of their bytes. */
+  settled: (run: string): string => `m:${run}`,
+  /** Up to which time the units of each run are settled. */
+  progress: 'r',
+  windows: (day: number): string => `w:${day}`,
+};
+
+/** The only field of the groups of health. */
+export const ALL = 'all';
+
+export const stateCell = (run: string, unit: string, piece = 0): Cell => {
+  const field = bytesOfUnit(unit);
+  return { group: GROUPS.states(run, bucketOf(field), piece), field };
+};
+
+/** Returns the cell that has a unit, as bytes, when it is settled. */
+export const settledCell = (run: string, unit: string, partitions: number): Cell => ({
+  group: GROUPS.settled(run),
+  field: bucketName(settledFieldOf(unit, partitions)),
+});
+
+/** What is known of a unit for a covariate before it is exposed. */
+export const profileCell = (covariate: string, unit: string): Cell => {
+  const field = bytesOfUnit(unit);
+  return { group: `p:${shortName(covariate)}:${bucketName(bucketOf(field))}`, field };
+};
