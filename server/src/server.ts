@@ -24,6 +24,7 @@ import { createBulkEvaluationCache } from './evaluation/bulk-evaluation-cache.ts
 import { createTurns } from './turns.ts';
 import { createLastEvaluated } from './flags/last-evaluated.ts';
 import { createEvents } from './events/events.ts';
+import { createExposer } from './events/exposer.ts';
 import { createUsage } from './usage/usage.ts';
 import { startReleases } from './experiments/layers/schedule.ts';
 import { degradedMs, longestOutage, sourceAges } from './flag-set/health.ts';
@@ -176,6 +177,7 @@ const openServices = async (options: ServerOptions, metrics: Metrics) => {
   const closeServices = async (): Promise<void> => {
     await services.usage.close();
     await services.analyst.close();
+    await services.exposer.close();
     await services.events.close();
     outages.close();
     stopGuard();
@@ -228,6 +230,10 @@ const createServices = async (
     keepsUnits: options.keepsUnits ?? false,
     onError: error => options.logger.warn({ err: error }, 'events are not folded yet'),
   });
+  const audienceOf = createAudiences(limits.showsRuleIdsToClients);
+  const exposer = createExposer({ registry, audienceOf, clock, random, events }, error =>
+    options.logger.warn({ err: error }, 'exposures of evaluations are lost'),
+  );
   return {
     store,
     control,
@@ -243,12 +249,14 @@ const createServices = async (
     fleet,
     broadcastOf: createBroadcasts(clock),
     cache: createBulkEvaluationCache(limits, clock),
-    audienceOf: createAudiences(limits.showsRuleIdsToClients),
+    audienceOf,
     limitPreviews: createPreviewLimit(),
     turns: options.turns,
     counterOf: metrics.counterOf,
     usage: createUsage({ ...options, store: store.usage, registry }),
     events,
+    exposer,
+    expose: exposer.expose,
     lastEvaluated: createLastEvaluated(store.usage, clock),
     momentsSource: options.momentsSource ?? events,
     analyst: createAnalyst(),

@@ -22,6 +22,8 @@ import type { Fleet } from './status/fleet.ts';
 import type { Store } from './store/store.ts';
 import type { LastEvaluated } from './flags/last-evaluated.ts';
 import type { Events } from './events/events.ts';
+import type { Exposer } from './events/exposer.ts';
+import type { Expose } from './evaluation/exposures.ts';
 import type { Usage } from './usage/usage.ts';
 import type { MomentsSource } from './experiments/moments.ts';
 import type { Analyst } from './experiments/analysis/analyst.ts';
@@ -47,6 +49,8 @@ export type Services = {
   readonly counterOf: CounterOf;
   readonly usage: Usage;
   readonly events: Events;
+  readonly exposer: Exposer;
+  readonly expose: Expose;
   readonly lastEvaluated: LastEvaluated;
   readonly momentsSource: MomentsSource;
   readonly analyst: Analyst;

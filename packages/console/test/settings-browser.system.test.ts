@@ -122,6 +122,22 @@ describe('the settings', () => {
     await page.getByRole('button', { name: `Revoke ${HOSTILE}` }).waitFor({ state: 'detached' });
   });
 
+  it('create a key whose evaluations are exposures', async () => {
+    const page = await open('/settings/keys');
+    await click(page, 'New key');
+    await fill(page, 'Name', 'ofrep');
+    await page.getByLabel('Role').selectOption('server');
+    await page.getByLabel('Environment').selectOption('production');
+    await page.getByLabel('Evaluations count as exposures').check();
+    await submit(page);
+    expect(await secretOf(page)).toMatch(/^pennon_server_/);
+    await page.getByText('evaluations count as exposures').waitFor();
+    const { body } = await tests.server.request('GET', '/api/v1/keys');
+    expect(body.items).toContainEqual(
+      expect.objectContaining({ name: 'ofrep', exposeOnEvaluate: true }),
+    );
+  });
+
   it('invite people, change their roles, and reset their passwords', async () => {
     const page = await open('/settings/invitations');
     await click(page, 'Invite');

@@ -221,3 +221,7 @@ export const toBucketingValue = (value: unknown): string | undefined => {
   if (typeof value === 'string') return value === '' ? undefined : value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 };
+
+/** Returns the text of an attribute that a rule which buckets by it hashes; undefined if the context has none. */
+export const unitOf = (context: unknown, attribute: string): string | undefined =>
+  toBucketingValue(attributeReader(attribute)(attributesOf(context)));

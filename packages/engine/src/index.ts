@@ -12,6 +12,7 @@ import { patterns } from './re2js.ts';
  * });
  * evaluate(compiled, 'new-checkout', { targetingKey: 'ada' }); // { variant: 'on', value: true, … }
  */
+export { unitOf } from './attributes.ts';
 export const compile: Compile = compileWith(patterns);
 
 export type { Compile } from './compile.ts';

@@ -43,6 +43,12 @@ const keyFields = {
   environment: KeyScope,
   expiresAt: Instant.nullish(),
   allowedOrigins: allowedOrigins.nullish(),
+  exposeOnEvaluate: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether each evaluation of a single flag is an exposure to the experiment whose rule has served it. For clients that send no events, such as those of OFREP.',
+    ),
 };
 
 /** The id of an API key: one URL path segment that needs no encoding. */

@@ -54,7 +54,7 @@ export const createKey = (
 };
 
 export const recordOf = (
-  { name, role, environment, expiresAt, allowedOrigins }: ApiKeyCreate,
+  { name, role, environment, expiresAt, allowedOrigins, exposeOnEvaluate }: ApiKeyCreate,
   { id, secret, now }: { readonly id: string; readonly secret: string; readonly now: number },
 ): KeyDocument => ({
   id,
@@ -63,6 +63,7 @@ export const recordOf = (
   environment,
   ...(expiresAt == null ? {} : { expiresAt: formatInstant(Date.parse(expiresAt)) }),
   ...(allowedOrigins == null ? {} : { allowedOrigins }),
+  ...(exposeOnEvaluate === true ? { exposeOnEvaluate } : {}),
   createdAt: formatInstant(now),
   hash: hashSecret(secret),
 });
@@ -159,12 +160,16 @@ export const invalidCombinations = ({
   role,
   environment,
   allowedOrigins,
-}: Pick<ApiKey, 'role' | 'environment' | 'allowedOrigins'>): ErrorDetail[] => [
+  exposeOnEvaluate,
+}: Pick<ApiKey, 'role' | 'environment' | 'allowedOrigins' | 'exposeOnEvaluate'>): ErrorDetail[] => [
   ...(environment === ALL_ENVIRONMENTS && (role === 'server' || role === 'client')
     ? [{ path: 'environment', message: `a "${role}" key must belong to one environment` }]
     : []),
   ...(allowedOrigins != null && role !== 'client'
     ? [{ path: 'allowedOrigins', message: 'is allowed only for "client" keys' }]
+    : []),
+  ...(exposeOnEvaluate === true && role !== 'server' && role !== 'client'
+    ? [{ path: 'exposeOnEvaluate', message: 'is allowed only for "server" and "client" keys' }]
     : []),
 ];
 

@@ -65,7 +65,13 @@ export const callerWith = (key: KeyDocument, visit: Visit, clock: Clock): Caller
   const { id, name } = key;
   const actor = withBehalf({ kind: 'key', id, name }, visit);
   return createCaller(
-    { actor, credential: { kind: 'key', id }, expiresAt, visitor: visit.visitor },
+    {
+      actor,
+      credential: { kind: 'key', id },
+      expiresAt,
+      visitor: visit.visitor,
+      exposes: key.exposeOnEvaluate === true,
+    },
     new Map([[key.environment, key.role]]),
   );
 };

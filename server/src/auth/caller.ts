@@ -21,6 +21,8 @@ type Identity = {
   readonly visitor: string;
   /** From X-Change-Comment: why the caller makes the change. */
   readonly comment?: string | undefined;
+  /** Whether its evaluations of single flags are exposures. */
+  readonly exposes?: boolean | undefined;
 };
 
 /** The holder of an API key or of a session, for one request. */

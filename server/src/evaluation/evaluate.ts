@@ -16,6 +16,7 @@ import { compressBulk, createBulkEvaluation } from './bulk-evaluation.ts';
 import type { BulkEvaluationCache } from './bulk-evaluation-cache.ts';
 import { validateContext } from './context.ts';
 import type { CounterOf, UsageCounters } from './counter.ts';
+import { exposuresOf, type Expose } from './exposures.ts';
 import { isNotFound, seriesOf } from './counter.ts';
 import { allFlags, flagFor, memberFor, preparedFlags, type ResultForm } from './prepared-flags.ts';
 import { versionOf } from './result-text.ts';
@@ -29,6 +30,7 @@ export type EvaluationServices = {
   readonly usage: UsageCounters;
   readonly audienceOf: (caller: Caller) => Audience;
   readonly turns: Turns;
+  readonly expose: Expose;
 };
 
 export type EvaluateInput = {
@@ -105,8 +107,14 @@ const decide = (
     withTrace === true
       ? explain(view.compiled, flagKey, context)
       : evaluateFor(view, audience, flagKey, context);
-  if (result.reason !== 'ERROR') return result;
   const { environment } = live;
+  if (result.reason !== 'ERROR') {
+    // A trace is for people, so it is not an exposure.
+    if (caller.exposes === true && withTrace !== true)
+      for (const exposure of exposuresOf(view.flagSet, result, context))
+        services.expose(caller, environment, exposure);
+    return result;
+  }
   services.counterOf(environment, flagKey, result.reason, !isNotFound(result)).count += 1;
   if (withTrace !== true) countFailedUse(services, environment, result);
   throw failure(result, caller, view);

@@ -56,7 +56,14 @@ const planKey = (imported: ExportedKey, { holder, current, overwrite }: Existing
   return { id, name, outcome: outcomeOf({ exists: current !== undefined, differs, overwrite }) };
 };
 
-const RIGHTS = ['hash', 'role', 'environment', 'expiresAt', 'allowedOrigins'] as const;
+const RIGHTS = [
+  'hash',
+  'role',
+  'environment',
+  'expiresAt',
+  'allowedOrigins',
+  'exposeOnEvaluate',
+] as const;
 
 const changedRight = (imported: ExportedKey, current: KeyDocument): string | undefined => {
   const changed = RIGHTS.find(field => !isSame(imported, current, [field]));

@@ -49,7 +49,7 @@ const Keys = () => {
         title={t('keys.create')}
         roles={KEY_ROLES}
         environments={reason === undefined ? [...managed, EVERYWHERE] : managed}
-        hasOrigins
+        isForApplications
         onCreate={async key => {
           const { secret } = await api.procedures.keys.create.mutate(key);
           await refresh(['keys']);
@@ -73,7 +73,7 @@ type KeyItemProps = { readonly apiKey: ApiKey; readonly onRevoke: () => void };
 
 /** A key or a personal token. */
 export const KeyItem = ({ apiKey, onRevoke }: KeyItemProps) => {
-  const { id, name, expiresAt, createdAt, person, allowedOrigins } = apiKey;
+  const { id, name, expiresAt, createdAt, person, allowedOrigins, exposeOnEvaluate } = apiKey;
   return (
     <ListItem
       title={<bdi>{name}</bdi>}
@@ -83,6 +83,7 @@ export const KeyItem = ({ apiKey, onRevoke }: KeyItemProps) => {
         t('keys.about', { id, time: formatTime(createdAt) }),
         expiresAt == null ? undefined : t('keys.expires', { time: formatTime(expiresAt) }),
         allowedOrigins?.join(' '),
+        exposeOnEvaluate === true ? t('keys.exposesShort') : undefined,
       ]}
     >
       <ActionButton label={t('keys.revokeOne', { name })} onClick={onRevoke}>

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 
 import { EVERYWHERE } from '../api/sessions.ts';
-import { SelectField, TextField } from '../components/field.tsx';
+import { CheckField, SelectField, TextField } from '../components/field.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { choiceOf, instantOf, linesOf, textOf } from '../components/form-values.ts';
 import { SecretDialog } from '../components/secret-dialog.tsx';
@@ -14,6 +14,7 @@ export type NewKey<Role extends string> = {
   readonly environment: string;
   readonly expiresAt: string | undefined;
   readonly allowedOrigins: string[] | undefined;
+  readonly exposeOnEvaluate: true | undefined;
 };
 
 type NewKeyDialogProps<Role extends string> = {
@@ -21,7 +22,8 @@ type NewKeyDialogProps<Role extends string> = {
   readonly title: string;
   readonly roles: readonly [Role, ...(readonly Role[])];
   readonly environments: readonly string[];
-  readonly hasOrigins?: boolean;
+  /** Whether it can be for applications, which have more fields. */
+  readonly isForApplications?: boolean;
   /** Creates it, and returns its secret. */
   readonly onCreate: (key: NewKey<Role>) => Promise<string>;
   readonly onClose: () => void;
@@ -29,7 +31,15 @@ type NewKeyDialogProps<Role extends string> = {
 
 /** Creates a key or a token, and shows its secret once. */
 export const NewKeyDialog = <Role extends string>(props: NewKeyDialogProps<Role>) => {
-  const { isOpen, title, roles, environments, hasOrigins = false, onCreate, onClose } = props;
+  const {
+    isOpen,
+    title,
+    roles,
+    environments,
+    isForApplications = false,
+    onCreate,
+    onClose,
+  } = props;
   const [secret, setSecret] = useState<string>();
   const create = async (form: FormData): Promise<void> => {
     const origins = linesOf(form, 'allowedOrigins');
@@ -40,6 +50,7 @@ export const NewKeyDialog = <Role extends string>(props: NewKeyDialogProps<Role>
         environment: textOf(form, 'environment'),
         expiresAt: instantOf(form, 'expiresAt'),
         allowedOrigins: origins.length === 0 ? undefined : origins,
+        exposeOnEvaluate: form.has('exposeOnEvaluate') || undefined,
       }),
     );
   };
@@ -68,13 +79,17 @@ export const NewKeyDialog = <Role extends string>(props: NewKeyDialogProps<Role>
           type="datetime-local"
           hint={t('keys.expiresAtHint')}
         />
-        {hasOrigins && (
-          <TextField
-            name="allowedOrigins"
-            label={t('keys.origins')}
-            hint={t('keys.originsHint')}
-            rows={2}
-          />
+        {isForApplications && (
+          <>
+            <TextField
+              name="allowedOrigins"
+              label={t('keys.origins')}
+              hint={t('keys.originsHint')}
+              rows={2}
+            />
+            <CheckField name="exposeOnEvaluate" label={t('keys.exposes')} isChecked={false} />
+            <p className="hint">{t('keys.exposesHint')}</p>
+          </>
         )}
       </FormDialog>
       <SecretDialog
