@@ -9,6 +9,7 @@ import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
 import { manyBenchmark } from './many/benchmark.ts';
 import { providersBenchmark } from './providers/benchmark.ts';
+import { rampsBenchmark } from './ramps/benchmark.ts';
 import { statisticsBenchmark } from './statistics/benchmark.ts';
 import { streamsBenchmark } from './streams/benchmark.ts';
 import { format, type Table } from './table.ts';
@@ -31,6 +32,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   many: manyBenchmark,
   statistics: statisticsBenchmark,
   experiments: experimentsBenchmark,
+  ramps: rampsBenchmark,
   usage: usageBenchmark,
   console: consoleBenchmark,
 };
