@@ -131,6 +131,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   ],
   PENNON_BODY_LIMIT: ['1mb', '1', '-1', '67108865'],
   PENNON_MAX_FLAGS: ['0', '10k'],
+  PENNON_EVENTS_LOG_MIB: ['0', '1.5', '1048577'],
+  PENNON_EVENTS_UNITS: ['Clear', 'no'],
   PENNON_MAX_SEGMENTS: ['0', 'all'],
   PENNON_MAX_FLAG_SET_BYTES: ['0', '64MiB', '268435457'],
   PENNON_MAX_STREAMS: ['0', '-1', 'none'],

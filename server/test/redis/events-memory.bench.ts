@@ -24,7 +24,6 @@ const HOUR_MS = 3_600_000;
 const START_MS = Date.parse('2026-12-01T09:00:00Z');
 const SETTLED_MS = 72 * HOUR_MS;
 
-const LEDGER = 'measured';
 const PARTITIONS = 16;
 
 const source = { kind: 'sum', event: 'bought' } as const;
@@ -53,6 +52,14 @@ const MEASURED: MeasuredRuns = {
   covariates: new Map(),
 };
 
+/** The same events, of which only what is known of units before they are exposed is kept. */
+const PROFILES: MeasuredRuns = {
+  ...MEASURED,
+  byExperiment: new Map(),
+  all: () => [],
+  covariates: new Map([['first targetingKey', { attribute: RUN.attribute, source }]]),
+};
+
 const newUnit = (): string => {
   const bytes = randomBytes(8);
   bytes[0] = (bytes[0] ?? 0) & ~(PARTITIONS - 1);
@@ -69,13 +76,25 @@ const eventsOf = (unit: string, index: number): LoggedEvent[] => {
   ];
 };
 
-const foldAll = async (store: EventStore, partition: Partition, now: number): Promise<void> => {
-  while ((await foldStep(store, partition, MEASURED, now)) > 0) {
+type Measure = {
+  readonly name: string;
+  readonly store: EventStore;
+  readonly measured: MeasuredRuns;
+  /** Removes the log of a ledger, and returns the size of the rest. */
+  readonly bytes: (ledger: string) => number;
+};
+
+const foldAll = async (
+  { store, measured }: Measure,
+  partition: Partition,
+  now: number,
+): Promise<void> => {
+  while ((await foldStep(store, partition, measured, now)) > 0) {
     // The next entries follow.
   }
 };
 
-const fill = async (store: EventStore, partition: Partition): Promise<void> => {
+const fill = async (measured: Measure, partition: Partition): Promise<void> => {
   for (let first = 0; first < UNITS; first += UNITS_AN_ENTRY) {
     const record: LogRecord = {
       instance: `instance-${first}`,
@@ -86,35 +105,36 @@ const fill = async (store: EventStore, partition: Partition): Promise<void> => {
       ).flat(),
     };
     const entry = { number: partition.number, at: START_MS, text: JSON.stringify(record) };
-    await store.append(partition.ledger, [entry]);
-    await foldAll(store, partition, START_MS + HOUR_MS);
+    await measured.store.append(partition.ledger, [entry]);
+    await foldAll(measured, partition, START_MS + HOUR_MS);
   }
 };
 
-type Measure = { readonly name: string; readonly store: EventStore; readonly bytes: () => number };
-
-const measure = async ({ name, store, bytes }: Measure): Promise<void> => {
-  const partition: Partition = { ledger: { kind: 'flagSet', id: LEDGER }, number: 0 };
-  await store.cursor(partition);
-  const empty = bytes();
+const measure = async (measured: Measure, id: string): Promise<void> => {
+  const { name, bytes } = measured;
+  const partition: Partition = { ledger: { kind: 'flagSet', id }, number: 0 };
+  await measured.store.cursor(partition);
+  const empty = bytes(id);
   const started = performance.now();
-  await fill(store, partition);
+  await fill(measured, partition);
   const seconds = (performance.now() - started) / 1_000;
-  const filled = bytes();
-  await foldAll(store, partition, START_MS + SETTLED_MS);
-  const settled = bytes();
+  const filled = bytes(id);
+  await foldAll(measured, partition, START_MS + SETTLED_MS);
+  const settled = bytes(id);
   const each = (total: number): string => ((total - empty) / UNITS).toFixed(1);
   const rate = Math.round((2 * UNITS) / seconds);
   process.stdout.write(
-    `${name}: ${each(filled)} bytes a unit with 3 values, ${each(settled)} when settled (${UNITS} units; ${rate} folds a second)\n`,
+    `${name}: ${each(filled)} bytes a unit, ${each(settled)} when settled (${UNITS} units, ${rate} events a second)\n`,
   );
 };
 
-const redisBytes = (redis: RedisProcess) => (): number => {
-  redis.cli('del', `pennon:{events:${LEDGER}:0}:log`);
-  redis.cli('memory', 'purge');
-  return Number(/^used_memory:(\d+)/m.exec(redis.cli('info', 'memory'))?.[1]);
-};
+const redisBytes =
+  (redis: RedisProcess) =>
+  (ledger: string): number => {
+    redis.cli('del', `pennon:{events:${ledger}:0}:log`);
+    redis.cli('memory', 'purge');
+    return Number(/^used_memory:(\d+)/m.exec(redis.cli('info', 'memory'))?.[1]);
+  };
 
 const sqliteBytes = (directory: string) => (): number => {
   const file = join(directory, 'events.db');
@@ -124,14 +144,19 @@ const sqliteBytes = (directory: string) => (): number => {
   return statSync(file).size;
 };
 
+const measureBoth = async (store: EventStore, name: string, bytes: Measure['bytes']) => {
+  await measure({ name: `${name}, 3 values`, store, measured: MEASURED, bytes }, 'values');
+  await measure({ name: `${name}, a profile`, store, measured: PROFILES, bytes }, 'profiles');
+};
+
 const redis = await startRedis();
 const inRedis = await openRedis(redis.url);
-await measure({ name: 'Redis', store: inRedis.events, bytes: redisBytes(redis) });
+await measureBoth(inRedis.events, 'Redis', redisBytes(redis));
 await inRedis.close();
 await redis.remove();
 
 const directory = mkdtempSync(join(tmpdir(), 'pennon-events-'));
 const inSqlite = await openSqliteStore({ directory, random: secureRandom });
-await measure({ name: 'SQLite', store: inSqlite.events, bytes: sqliteBytes(directory) });
+await measureBoth(inSqlite.events, 'SQLite', sqliteBytes(directory));
 await inSqlite.close();
 rmSync(directory, { recursive: true });
