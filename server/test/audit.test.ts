@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
 
+import { secureRandom } from '../src/random.ts';
+import { openMemoryStore } from '../src/store/memory.ts';
+import { CONTROL_LEDGER } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer, type TestServer } from './support/server.ts';
 
@@ -348,4 +351,43 @@ it('truncates X-On-Behalf-Of between code points, and leaves it out if it is emp
   expect(await actorFor('')).toEqual({ kind: 'key', id: 'admin', name: 'admin' });
   expect((await actorFor('Ada Löve')).onBehalfOf).toBe('Ada Löve');
   expect((await actorFor(`a${'😀'.repeat(300)}`)).onBehalfOf).toBe(`a${'😀'.repeat(199)}`);
+});
+
+it('leaves out what only a later version has a name for', async () => {
+  const store = openMemoryStore({ random: secureRandom });
+  await using server = await startServer({ store });
+  await server.api('POST', '/flags', { body: { key: 'before', enabled: true } });
+  const control = await store.read(CONTROL_LEDGER);
+  const id = control?.records.environments.get('production')?.document.ledger ?? '';
+  const ledger = { kind: 'flagSet', id } as const;
+  await store.commit(ledger, {
+    expect: (await store.head(ledger)) ?? '',
+    writes: {},
+    audit: [
+      {
+        at: '2026-01-31T12:00:00.000Z',
+        actor: { kind: 'system', id: 'later', name: 'later' },
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this version does not have it
+        action: 'robot.create' as never,
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nor this
+        kind: 'robot' as never,
+        environment: 'production',
+        key: 'r2',
+        before: null,
+        after: {},
+      },
+    ],
+  });
+  await server.api('POST', '/flags', { body: { key: 'after', enabled: true } });
+  const listed = await server.api('GET', '/audit');
+  expect([listed.status, actions(listed)]).toEqual([
+    200,
+    ['flag.create after', 'flag.create before'],
+  ]);
+  const { body } = await server.api('GET', '/audit?limit=2');
+  const next = await server.api('GET', `/audit?limit=2&cursor=${body.nextCursor}`);
+  expect([actions({ body }), actions(next)]).toEqual([
+    ['flag.create after'],
+    ['flag.create before'],
+  ]);
 });

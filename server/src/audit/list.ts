@@ -1,5 +1,5 @@
-import type { AuditAction, AuditEntry } from '@pennon/schema';
-import { ALL_ENVIRONMENTS } from '@pennon/schema';
+import type { AuditAction } from '@pennon/schema';
+import { ALL_ENVIRONMENTS, AuditEntry } from '@pennon/schema';
 import { z } from 'zod';
 
 import type { Caller } from '../auth/caller.ts';
@@ -53,10 +53,16 @@ export const listAudit = async (
   const entries = await readEntries(store, newest.slice(0, limit));
   const hasMore = newest.length > entries.length;
   return {
-    items: entries.flatMap(({ entry }) => (entry === undefined ? [] : [visibleTo(caller, entry)])),
+    items: entries.flatMap(({ entry }) =>
+      entry === undefined || !isKnown(entry) ? [] : [visibleTo(caller, entry)],
+    ),
     nextCursor: hasMore ? cursors.write(JSON.stringify(positionAfter(position, entries))) : null,
   };
 };
+
+/** Servers of a later version may have recorded what this one has no name for. They list it. */
+const isKnown = (entry: AuditEntry): boolean =>
+  AuditEntry.safeParse({ ...entry, before: null, after: null }).success;
 
 /** Leaves out the name of an environment that the caller may not know. */
 const visibleTo = (caller: Caller, { from, ...entry }: AuditEntry): AuditEntry =>
