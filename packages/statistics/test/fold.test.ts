@@ -7,6 +7,7 @@ import {
   addCohort,
   cohortMsOf,
   cohortName,
+  hasBegun,
   fold,
   inOrder,
   momentsAt,
@@ -262,6 +263,9 @@ test('what a unit did counts half after a week, in any order of its events', () 
   expect(withAmount(withAmount(undefined, week, 1), 0, 8)).toEqual({ value: 5, timeMs: week });
 });
 
+/** The first days of this run are over. */
+const LONG_AGO = { ...experiment, startMs: -99 * HOUR };
+
 test('cohorts that are settled become days, with the same moments', () => {
   fc.assert(
     fc.property(events, timeMs, (list, settledUntilMs) => {
@@ -274,17 +278,59 @@ test('cohorts that are settled become days, with the same moments', () => {
           }, new Map<string, CohortSums>())
           .values(),
       ];
-      const { removed, merged: rolledUp } = rollUp(experiment, merged, settledUntilMs);
+      const { removed, merged: rolledUp } = rollUp(LONG_AGO, merged, settledUntilMs);
       const rolled = [...merged.filter(each => !removed.includes(each)), ...rolledUp];
       const states = new Map();
       const all = { states, counts: fold(experiment, states, []).counts };
       expect(momentsOf({ ...all, cohorts: rolled }, 99 * HOUR)).toEqual(
         momentsOf({ ...all, cohorts: merged }, 99 * HOUR),
       );
-      expect(rollUp(experiment, rolled, settledUntilMs).removed).toEqual([]);
+      expect(rollUp(LONG_AGO, rolled, settledUntilMs).removed).toEqual([]);
     }),
     { numRuns: 100 },
   );
+});
+
+test('cohorts become days after three days, and are then part of what there was at their end', () => {
+  const run = { ...experiment, startMs: 24 * HOUR, endMs: 999 * HOUR };
+  const hours = Array.from({ length: 150 }, (_, hour) => 24 + hour);
+  const { cohorts } = fold(
+    run,
+    new Map(),
+    hours.map(hour => ({ ...exposed, unit: `unit-${hour}`, timeMs: hour * HOUR })),
+  );
+  const settled = 24 * 6;
+  const { removed, merged } = rollUp(run, cohorts, settled * HOUR + 6 * HOUR);
+  const inHours = (list: readonly CohortSums[]) =>
+    list.map(({ fromMs, untilMs, units }) => [fromMs / HOUR, untilMs / HOUR, units]);
+  expect(removed.map(({ fromMs }) => fromMs / HOUR)).toEqual(
+    hours.filter(hour => hour >= 96 && hour < settled),
+  );
+  expect(inHours(merged)).toEqual([
+    [96, 120, 24],
+    [120, 144, 24],
+  ]);
+  const all = [...cohorts.filter(each => !removed.includes(each)), ...merged];
+  const unitsAt = (hour: number) =>
+    unitsOf(
+      all.filter(each => hasBegun(run, each, hour * HOUR)),
+      'off',
+    ).units;
+  expect([30, 96, 119, 120, 143, 144, 150].map(unitsAt)).toEqual([6, 72, 72, 96, 96, 120, 126]);
+  const minutes = { ...run, cohortMs: HOUR / 60 };
+  const short = fold(
+    minutes,
+    new Map(),
+    Array.from({ length: 90 }, (_, minute) => ({
+      ...exposed,
+      unit: `unit-${minute}`,
+      timeMs: 24 * HOUR + (minute * HOUR) / 60,
+    })),
+  );
+  expect(inHours(rollUp(minutes, short.cohorts, 99 * HOUR).merged)).toEqual([
+    [24, 25, 60],
+    [25, 25.5, 30],
+  ]);
 });
 
 test('a settled unit is counted if it is served another variant, and nothing else changes', () => {
