@@ -7,6 +7,7 @@ import {
   readOnlyFields,
   serverManagedFields,
 } from './flag.ts';
+import { HarmEvidence } from './harm.ts';
 import { LIMITS } from './limits.ts';
 import { Seed, SplitEntry } from './rule.ts';
 import { strictObject } from './strict-object.ts';
@@ -40,7 +41,7 @@ export const ExperimentMetric = strictObject({
     .lt(1, toleranceMessage)
     .nullish()
     .describe('The relative harm that is accepted of a guardrail. The default is 0.'),
-  onHarm: OnHarm.nullish(),
+  onHarm: OnHarm.nullish().describe('What the server does if it is harmed. The default is "warn".'),
 })
   .superRefine(({ role, minimumEffect, tolerance, onHarm }, context) => {
     const refused =
@@ -150,11 +151,25 @@ const designFields = {
   source: ExperimentSource,
 };
 
+/** What the server has found in a guardrail of the run, and done about it. */
+export const ExperimentHarm = strictObject({
+  done: OnHarm.describe(
+    'pause: the flag was disabled; rollback: the run was stopped, and the rule serves the control; warn: nothing.',
+  ),
+  variant: Name.describe('The treatment that is worse than the control.'),
+  text: z.string(),
+  at: Instant,
+  revision: z.int().min(0).describe('The revision of the flag set that it was decided on.'),
+  evidence: HarmEvidence,
+}).meta({ id: 'ExperimentHarm' });
+export type ExperimentHarm = z.infer<typeof ExperimentHarm>;
+
 /** Fields that only the start and the end of runs change. */
 const runFields = {
   state: ExperimentState,
   run: ExperimentRun.optional(),
   decision: ExperimentDecision.optional(),
+  harms: z.array(ExperimentHarm).optional(),
 };
 
 /** A comparison of the variants of one rule, as managed and stored. */
@@ -196,6 +211,7 @@ export const ExperimentCreate = strictObject({
   state: ExperimentState.nullish().meta({ readOnly: true }),
   run: ExperimentRun.nullish().meta({ readOnly: true }),
   decision: ExperimentDecision.nullish().meta({ readOnly: true }),
+  harms: z.array(ExperimentHarm).nullish().meta({ readOnly: true }),
 }).refine(...fits(LIMITS.experimentBytes));
 export type ExperimentCreate = z.infer<typeof ExperimentCreate>;
 

@@ -6,6 +6,7 @@ export * from './evaluation.ts';
 export * from './experiment.ts';
 export * from './flag-set.ts';
 export * from './flag.ts';
+export { HarmEvidence } from './harm.ts';
 export { describeIssues } from './issues.ts';
 export * from './json.ts';
 export * from './key.ts';

@@ -7,8 +7,8 @@ import {
   readOnlyFields,
   serverManagedFields,
 } from './flag.ts';
+import { HarmEvidence, perArm } from './harm.ts';
 import { LIMITS } from './limits.ts';
-import { MetricDirection, MetricKind } from './metric.ts';
 import { Rule } from './rule.ts';
 import { strictObject } from './strict-object.ts';
 import { oneOf } from './suggest.ts';
@@ -55,29 +55,6 @@ export const RampState = z
   .enum(['draft', 'running', 'paused', 'completed', 'rolledBack'])
   .meta({ id: 'RampState' });
 export type RampState = z.infer<typeof RampState>;
-
-/** Numbers and sums of the units of one variant, by name. */
-const Moments = z.record(z.string(), z.number());
-const perArm = <Each extends z.ZodType>(each: Each) =>
-  strictObject({ control: each, treatment: each });
-
-/** Everything that a guardrail was computed from, so that others can compute it again. */
-export const HarmEvidence = strictObject({
-  kind: z.literal('harm'),
-  metric: Key,
-  metricKind: MetricKind,
-  direction: MetricDirection,
-  tolerance: z.number(),
-  alpha: z.number().describe('The part of alpha that this guardrail has.'),
-  share: z.number().describe('The weight of the treatment relative to both variants.'),
-  mature: perArm(Moments).describe('Of the units whose window is over.'),
-  soFar: perArm(z.number())
-    .nullable()
-    .describe('Units that converted, their windows over or not. Only of conversions.'),
-  evidence: z.number().nullable().describe('How much speaks for harm.'),
-  needed: z.number().describe('The evidence from which on it is harm.'),
-}).meta({ id: 'HarmEvidence' });
-export type HarmEvidence = z.infer<typeof HarmEvidence>;
 
 /** Why the data of a ramp cannot be trusted. */
 export const MismatchEvidence = strictObject({

@@ -11,12 +11,13 @@ const runOf = (current: Experiment | null): Partial<Experiment> => ({
   state: current?.state ?? 'draft',
   ...(current?.run === undefined ? {} : { run: current.run }),
   ...(current?.decision === undefined ? {} : { decision: current.decision }),
+  ...(current?.harms === undefined ? {} : { harms: current.harms }),
 });
 
+const RUN_FIELDS = new Set(['state', 'run', 'decision', 'harms']);
+
 const withoutRun = (experiment: object): object =>
-  Object.fromEntries(
-    Object.entries(experiment).filter(([name]) => !['state', 'run', 'decision'].includes(name)),
-  );
+  Object.fromEntries(Object.entries(experiment).filter(([name]) => !RUN_FIELDS.has(name)));
 
 export const experimentResource: ResourceType<'experiments'> = {
   collection: 'experiments',

@@ -149,7 +149,7 @@ export const stopped = (current: Experiment, at: number): Experiment => {
 const planStart = ({ context, view, current, audit }: RunChange): Promise<ExperimentPlan> => {
   const { records, id } = view.snapshot;
   requireStartable(records, current, audit.at);
-  const { decision: _, ...experiment } = current;
+  const { decision: _, harms: __, ...experiment } = current;
   const run = {
     ...fixedNow(records, current),
     id: context.random(RUN_ID_LENGTH),

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { isAtWork, isCompared, type Actor, type Ramp, type RampReason } from '@pennon/schema';
 
 import { formatInstant } from '../clock.ts';
+import { guardExperiment, isGuarded } from '../experiments/guard.ts';
+import type { ResultsServices } from '../experiments/results.ts';
 import type { FlagSetView, LiveFlagSet } from '../flag-set/live-flag-set.ts';
-import { rampsAtWork } from '../flag-set/measured.ts';
+import { liveExperiments, rampsAtWork } from '../flag-set/measured.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import type { Fleet } from '../status/fleet.ts';
 import { revisionOf } from '../store/change-id.ts';
@@ -22,10 +24,11 @@ import {
 import { waitsOf } from './waits.ts';
 import { isRuleNeeded, planTransition } from './write.ts';
 
-type ControllerServices = LookServices & {
-  readonly registry: Registry;
-  readonly fleet: Pick<Fleet, 'self' | 'members'>;
-};
+type ControllerServices = LookServices &
+  ResultsServices & {
+    readonly registry: Registry;
+    readonly fleet: Pick<Fleet, 'self' | 'members'>;
+  };
 
 const TICK_MS = 15_000;
 
@@ -33,7 +36,7 @@ const TICK_MS = 15_000;
 const RAMP_ACTOR: Actor = { kind: 'system', id: 'pennon:ramp', name: 'pennon:ramp' };
 
 /**
- * Watches the ramps of all environments at intervals. One server does so for each environment, and another one when
+ * Watches the ramps, and the guardrails of experiments, of all environments at intervals. One server does so for each environment, and another one when
  * its report has expired. Everything it decides on is in the store, and each decision is one commit that expects the
  * ramp as it was decided on, so two servers that both hold an environment do nothing twice.
  */
@@ -47,8 +50,10 @@ export const startRamps = (
     if (busy.has(id) || !isHolder(services.fleet, id)) return;
     busy.add(id);
     try {
-      for (const { key } of rampsAtWork(live.replica.current().records.ramps))
-        await watchRamp(services, live, key).catch(onError);
+      const { ramps, experiments } = live.replica.current().records;
+      for (const { key } of rampsAtWork(ramps)) await watchRamp(services, live, key).catch(onError);
+      for (const { key } of liveExperiments(experiments).filter(isGuarded))
+        await guardExperiment(services, live, key).catch(onError);
     } finally {
       busy.delete(id);
     }

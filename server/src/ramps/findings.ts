@@ -1,5 +1,6 @@
 import type { HarmEvidence, MismatchEvidence, OnHarm, Ramp } from '@pennon/schema';
 
+import { harmEvidence } from '../experiments/harm-evidence.ts';
 import { unitsOf, type RampLook } from './look.ts';
 
 /** Why a ramp must not continue as it is, and what must be done about it. */
@@ -64,34 +65,5 @@ const harmsOf = (ramp: Ramp, look: RampLook): Finding[] =>
       code: 'harm',
       act: onHarm ?? 'rollback',
       text: `"${ramp.treatment}" is worse than "${ramp.control ?? ''}" in metric "${metric}".`,
-      evidence: harmEvidence(ramp, look, { metric, evidence, needed: needed ?? 1 / ramp.alpha }),
+      evidence: harmEvidence(look, ramp.treatment, { metric, evidence, needed }),
     }));
-
-const harmEvidence = (
-  ramp: Ramp,
-  { input, moments }: RampLook,
-  { metric, evidence, needed }: Pick<HarmEvidence, 'metric' | 'evidence' | 'needed'>,
-): HarmEvidence => {
-  const { control, treatment, alpha, guardrails } = ramp;
-  const analysed = input.metrics.find(each => each.metric === metric);
-  const [ofControl, ofTreatment] = [control ?? '', treatment].map(
-    variant => moments.metrics[metric]?.[variant],
-  );
-  const metricKind = analysed?.kind ?? 'conversion';
-  return {
-    kind: 'harm',
-    metric,
-    metricKind,
-    direction: analysed?.direction ?? 'decrease',
-    tolerance: analysed?.tolerance ?? 0,
-    alpha: alpha / guardrails.length,
-    share: 0.5,
-    mature: { control: { ...ofControl?.mature }, treatment: { ...ofTreatment?.mature } },
-    soFar:
-      metricKind === 'conversion'
-        ? { control: ofControl?.soFar ?? 0, treatment: ofTreatment?.soFar ?? 0 }
-        : null,
-    evidence,
-    needed,
-  };
-};

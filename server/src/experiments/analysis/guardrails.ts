@@ -51,7 +51,7 @@ const soFarOf = ({ moments, control }: AnalysisInput, { metric, variant }: Pair)
   return { control: of(control), treatment: of(variant) };
 };
 
-const shareOf = (input: AnalysisInput, variant: string): number => {
+export const shareOf = (input: AnalysisInput, variant: string): number => {
   const [treatment, control] = [weightOf(input, variant), weightOf(input, input.control)];
   return treatment / (treatment + control);
 };
