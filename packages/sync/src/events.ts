@@ -42,7 +42,7 @@ export type Events = {
   /** Sends what waits. Resolves to whether the server has accepted it within 2 s. */
   flush(): Promise<boolean>;
   /** Passes on all that waits, as `Delivery` does. */
-  handOver(send: (request: RequestSpec, text: string) => boolean): void;
+  readonly handOver: (send: (request: RequestSpec, text: string) => boolean) => void;
   close(): Promise<void>;
 };
 

@@ -1,11 +1,10 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import { GeneralError, ProviderFatalError } from '@openfeature/web-sdk';
 import type { FollowerStatus, Runtime, Values } from '@pennon/sync';
-import { isAuthError } from '@pennon/sync';
+import { isAuthError, isLongPause } from '@pennon/sync';
 
-import { createContextFollower } from './context-follower.ts';
-import type { ContextFollower } from './context-follower.ts';
 import type { Evaluation } from './resolution.ts';
+import { subscribe } from './shared-follower.ts';
 import type { ServerOptions, Subscription } from './shared-follower.ts';
 import { subjectOf, toCanonicalJson } from './subject.ts';
 import type { Freshness, ValueStore } from './value-store.ts';
@@ -48,162 +47,154 @@ export type Reconciler = {
   close(): void;
 };
 
+/** How long a page waits for a slow server although it has values. */
+const GRACE_MS = 250;
+/** A short visit to another tab keeps the stream. Hidden pages release it, because connections are limited. */
+const HIDDEN_MS = 5_000;
+
+/** A reconciliation, until it is known whether the values of its context can be loaded. */
+type Pending = { readonly hasLastKnown: boolean; readonly resolve: () => void };
+
 export const createReconciler = (options: ReconcilerOptions): Reconciler => {
   const { server, timeoutMs, store, events, runtime } = options;
+  const { setTimer } = runtime;
+  const closing = new AbortController();
+  const { signal } = closing;
+  let context: EvaluationContext = {};
+  /** To the values of the current context. Undefined before the first. */
+  let subscription: Subscription | undefined;
+  let isPaused = false;
+  let isFirst = true;
+  /** STALE and READY are emitted alternately. The SDK emits those of reconciliations. */
+  let isStale = false;
+  let pending: Pending | undefined;
   let lastReconciliation = Promise.resolve();
 
-  const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
-    const flagsChanged = store.update(subjectOf(follower.context()), values, changed);
-    if (!contextSwitch.isPending() && flagsChanged.length > 0) events.changed(flagsChanged);
-  };
-  const onStatus = (status: FollowerStatus) => {
-    if (contextSwitch.isPending()) contextSwitch.onStatus(status);
-    else if (isSettled(status) || follower.subscription()?.isUnconfirmed() === true)
-      notifier.update(!isCurrent(status));
-  };
-  const follower = createContextFollower({
-    server,
-    store,
-    runtime,
-    subscriber: { onData, onStatus },
-    timeoutMs,
-  });
-  const contextSwitch = createContextSwitch(options, follower);
-  const notifier = createStaleNotifier(events, () => messageOf(statusOf(follower)));
+  const status = () => subscription?.status();
+  const stop = () => subscription?.stop();
+  const message = () => status()?.lastError?.message ?? 'the server did not respond in time';
 
-  const reconcile = async (context: EvaluationContext): Promise<void> => {
-    if (!contextSwitch.isPending() && isUpToDate(follower, context)) return;
-    const started = contextSwitch.switchTo(context);
-    await started.promise;
-    if (!contextSwitch.finish(started)) return lastReconciliation;
-    notifier.reset(!isCurrent(statusOf(follower)));
-    follower.pauseIfHidden();
-    if (!notifier.isStale()) return;
-    if (!store.restore(subjectOf(context))) throw errorOf(statusOf(follower));
-    // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
-    events.afterReady(notifier.repeatStale);
+  const onData = (values: Values<Evaluation>, changed: string[] | undefined) => {
+    const flagsChanged = store.update(subjectOf(context), values, changed);
+    if (!pending && flagsChanged.length > 0) events.changed(flagsChanged);
   };
+  const onStatus = (next: FollowerStatus) => {
+    /** Whether it is known if the values are current. */
+    const isSettled = next.mode !== 'connecting';
+    if (pending) {
+      if (isSettled || (pending.hasLastKnown && next.lastError)) pending.resolve();
+      return;
+    }
+    const isChanged = isStale === isCurrent(next);
+    if (!isChanged || !(isSettled || subscription?.isUnconfirmed())) return;
+    isStale = !isStale;
+    if (isStale) events.stale(message());
+    else events.ready();
+  };
+
+  /** Follows a context, even on a hidden page. Throws if the context cannot be serialized. */
+  const follow = (next: EvaluationContext) => {
+    context = next;
+    store.touch(status()?.dataAgeMs);
+    stop();
+    const initial = store.valuesOf(subjectOf(next));
+    // The page may have been hidden for long.
+    const confirmWithinMs = isLongPause({ ms: initial?.ageMs ?? 0 }) ? 0 : timeoutMs;
+    const subscriber = { onData, onStatus, initial, confirmWithinMs };
+    subscription = subscribe({ ...server, context }, subscriber, runtime);
+  };
+
+  const reconcile = async (next: EvaluationContext): Promise<void> => {
+    if (!pending && isCurrent(status()) && isSameContext(next, context)) return;
+    const subject = subjectOf(next);
+    const hasLastKnown = store.has(subject);
+    const waitMs = hasLastKnown && isFirst ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
+    isFirst = false;
+    pending?.resolve();
+    pending = undefined;
+    // Also if the context cannot be sent: a page is shown to its subject from now on, which must not get the values
+    // of another one.
+    try {
+      follow(next);
+    } finally {
+      store.restore(subject);
+    }
+    let started: Pending | undefined;
+    await new Promise<void>(settle => {
+      const cancelTimer = setTimer(waitMs, settle);
+      const resolve = () => {
+        cancelTimer();
+        settle();
+      };
+      started = pending = { hasLastKnown, resolve };
+    });
+    // A later reconciliation has taken over.
+    if (pending !== started) return lastReconciliation;
+    pending = undefined;
+    isStale = !isCurrent(status());
+    // It has the values of the new context and needs no changes.
+    if (isPaused) stop();
+    if (!isStale) return;
+    if (!store.restore(subject)) {
+      // A rejected key is fatal, because retrying does not help. Anything else may be temporary.
+      const ErrorType = isAuthError(status()?.lastError ?? {}) ? ProviderFatalError : GeneralError;
+      throw new ErrorType(message());
+    }
+    // The SDK sets the status to READY when the promise resolves, so STALE must be emitted after that.
+    events.afterReady(() => {
+      if (isStale && !signal.aborted) events.stale(message());
+    });
+  };
+
+  if (typeof document !== 'undefined') {
+    let cancelTimer = () => {};
+    const onHidden = () => {
+      isPaused = true;
+      stop();
+    };
+    const onVisibilityChange = () => {
+      cancelTimer();
+      if (document.hidden) {
+        cancelTimer = setTimer(HIDDEN_MS, onHidden);
+        return;
+      }
+      if (isPaused) follow(context);
+      isPaused = false;
+    };
+    /** The browser went online or offline, so the connection may be dead. */
+    const onNetworkChange = () => {
+      if (isPaused) return;
+      subscription?.retire();
+      follow(context);
+    };
+    signal.addEventListener('abort', () => cancelTimer());
+    document.addEventListener('visibilitychange', onVisibilityChange, { signal });
+    // A page with an open connection cannot be put into the back/forward cache.
+    addEventListener('pagehide', onHidden, { signal });
+    addEventListener('pageshow', onVisibilityChange, { signal });
+    addEventListener('online', onNetworkChange, { signal });
+    addEventListener('offline', onNetworkChange, { signal });
+    onVisibilityChange();
+  }
 
   return {
     freshness() {
-      const status = statusOf(follower);
-      return status && store.freshness(status);
+      const current = status();
+      return current && store.freshness(current);
     },
-    start(context, bootstrap) {
-      follower.setContext(context);
-      store.seed(subjectOf(context), bootstrap);
+    start(first, bootstrap) {
+      follow(first);
+      store.seed(subjectOf(first), bootstrap);
     },
-    subscription: follower.subscription,
-    reconcile: context => (lastReconciliation = reconcile(context)),
+    subscription: () => subscription,
+    reconcile: next => (lastReconciliation = reconcile(next)),
     close() {
-      notifier.close();
-      contextSwitch.cancel();
-      follower.close();
-    },
-  };
-};
-
-/** How long a page waits for a slow server although it has values. */
-const GRACE_MS = 250;
-
-type PendingSwitch = Deferred & { readonly hasLastKnown: boolean };
-
-/** Switches to another context, and waits until it is known whether its values can be loaded. */
-const createContextSwitch = (
-  { store, timeoutMs, runtime }: ReconcilerOptions,
-  follower: ContextFollower,
-) => {
-  let isFirst = true;
-  let pending: PendingSwitch | undefined;
-
-  return {
-    isPending: () => pending !== undefined,
-    /** Follows the context. The promise resolves when its values arrived or are not expected to arrive soon. */
-    switchTo(context: EvaluationContext): PendingSwitch {
-      const hasLastKnown = store.has(subjectOf(context));
-      const waitMs = hasLastKnown && isFirst ? Math.min(GRACE_MS, timeoutMs) : timeoutMs;
-      isFirst = false;
       pending?.resolve();
-      pending = undefined;
-      setContext(follower, store, context);
-      pending = { ...createDeferred(runtime.setTimer, waitMs), hasLastKnown };
-      return pending;
-    },
-    onStatus(status: FollowerStatus) {
-      const canUseLastKnown = pending?.hasLastKnown === true && status.lastError !== undefined;
-      if (isSettled(status) || canUseLastKnown) pending?.resolve();
-    },
-    /** Returns false, and ends nothing, if a later switch has taken over. */
-    finish(started: PendingSwitch): boolean {
-      if (pending !== started) return false;
-      pending = undefined;
-      return true;
-    },
-    cancel: () => pending?.resolve(),
-  };
-};
-
-/**
- * Follows the context, and throws if it cannot be sent. In both cases a page is shown to its subject from now
- * on, which must not get the values of another one.
- */
-const setContext = (
-  follower: ContextFollower,
-  store: ValueStore,
-  context: EvaluationContext,
-): void => {
-  try {
-    follower.setContext(context);
-  } finally {
-    store.restore(subjectOf(context));
-  }
-};
-
-/** A promise that resolves when `resolve` is called, or after a timeout. */
-type Deferred = { readonly promise: Promise<void>; readonly resolve: () => void };
-
-const createDeferred = (setTimer: Runtime['setTimer'], timeoutMs: number): Deferred => {
-  let resolve = () => {};
-  const promise = new Promise<void>(settle => {
-    const cancelTimer = setTimer(timeoutMs, settle);
-    resolve = () => {
-      cancelTimer();
-      settle();
-    };
-  });
-  return { promise, resolve };
-};
-
-/** Emits STALE and READY alternately, never one of them twice in a row. */
-const createStaleNotifier = (events: ReconcilerEvents, message: () => string) => {
-  let isStale = false;
-  let isClosed = false;
-  return {
-    isStale: () => isStale,
-    /** Sets the state without an event, at the end of a reconciliation, for which the SDK emits its own. */
-    reset(next: boolean) {
-      isStale = next;
-    },
-    update(next: boolean) {
-      if (isStale === next) return;
-      isStale = next;
-      if (isStale) events.stale(message());
-      else events.ready();
-    },
-    /** Emits STALE if the values are still out of date. */
-    repeatStale: () => {
-      if (isStale && !isClosed) events.stale(message());
-    },
-    close() {
-      isClosed = true;
+      closing.abort();
+      stop();
     },
   };
 };
-
-const statusOf = (follower: ContextFollower) => follower.subscription()?.status();
-
-const isUpToDate = (follower: ContextFollower, context: EvaluationContext): boolean =>
-  isCurrent(statusOf(follower)) && isSameContext(context, follower.context());
 
 /** Pages often set an equal context again. A context that cannot be serialized is not equal to any other. */
 const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
@@ -213,15 +204,3 @@ const isSameContext = (a: EvaluationContext, b: EvaluationContext): boolean => {
 
 const isCurrent = (status: FollowerStatus | undefined): boolean =>
   status?.mode === 'streaming' || status?.mode === 'polling';
-
-/** Whether it is known if the values are current. */
-const isSettled = ({ mode }: FollowerStatus): boolean => mode !== 'connecting';
-
-const messageOf = (status: FollowerStatus | undefined): string =>
-  status?.lastError?.message ?? 'the server did not respond in time';
-
-/** A rejected key is fatal, because retrying does not help. Anything else may be temporary. */
-const errorOf = (status: FollowerStatus | undefined): Error =>
-  status?.lastError !== undefined && isAuthError(status.lastError)
-    ? new ProviderFatalError(messageOf(status))
-    : new GeneralError(messageOf(status));
