@@ -116,6 +116,20 @@ const metrics = createRoute({
   component: lazyRouteComponent(() => import('../experiments/metrics-page.tsx'), 'MetricsPage'),
 });
 
+const ramps = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments/ramps',
+  validateSearch: readExperimentsSearch,
+  component: lazyRouteComponent(() => import('../ramps/ramps-page.tsx'), 'RampsPage'),
+});
+
+const ramp = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments/ramps/$key',
+  validateSearch: readExperimentsSearch,
+  component: lazyRouteComponent(() => import('../ramps/ramp-page.tsx'), 'RampPage'),
+});
+
 const experiment = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments/$key',
@@ -213,6 +227,8 @@ const routeTree = root.addChildren([
     segment,
     experiments,
     metrics,
+    ramps,
+    ramp,
     experiment,
     compare,
     audit,

@@ -10,11 +10,12 @@ import { mainEnvironment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 
 /** The pages of experiments, each of them in one environment. */
-const PAGES = ['/experiments', '/experiments/metrics'] as const;
+const PAGES = ['/experiments', '/experiments/ramps', '/experiments/metrics'] as const;
 export type ExperimentsPath = (typeof PAGES)[number];
 
 const NAMES: Readonly<Record<ExperimentsPath, () => string>> = {
   '/experiments': () => t('experiments.title'),
+  '/experiments/ramps': () => t('ramps.title'),
   '/experiments/metrics': () => t('metrics.title'),
 };
 

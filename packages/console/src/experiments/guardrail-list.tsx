@@ -97,6 +97,7 @@ const EvidenceBar = ({ metric, status, evidence, needed }: EvidenceBarProps) => 
     <svg
       className={`evidence-bar ${status}`}
       viewBox={`0 0 ${BAR_WIDTH} 16`}
+      preserveAspectRatio="xMinYMid"
       role="img"
       aria-label={t('results.guardrail', { metric })}
     >

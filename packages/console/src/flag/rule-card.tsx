@@ -3,6 +3,8 @@ import type { KeyboardEvent } from 'react';
 import { Chevron } from '../components/icons.tsx';
 import { MenuButton } from '../components/menu-button.tsx';
 import { t } from '../i18n/i18n.ts';
+import type { Ramp } from '../ramps/ramps.ts';
+import { RuleRamp } from '../ramps/rule-ramp.tsx';
 import type { Sources } from './condition-form.tsx';
 import type { Rule } from './document.ts';
 import { Findings } from './findings.tsx';
@@ -10,7 +12,7 @@ import { RuleForm, SplitBar } from './rule-form.tsx';
 import { describeConditions, describeOutcome } from './sentence.ts';
 import type { Finding } from './use-check.ts';
 
-export type RuleAction = 'up' | 'down' | 'top' | 'duplicate' | 'pause' | 'delete';
+export type RuleAction = 'up' | 'down' | 'top' | 'duplicate' | 'release' | 'pause' | 'delete';
 
 type RuleCardProps = {
   readonly rule: Rule;
@@ -18,6 +20,8 @@ type RuleCardProps = {
   readonly index: number;
   readonly variants: readonly string[];
   readonly sources: Sources;
+  /** The ramp that decides about the rule, or will. */
+  readonly ramp: Ramp | undefined;
   readonly isOpen: boolean;
   readonly mayWrite: boolean;
   readonly problems: readonly Finding[];
@@ -36,7 +40,7 @@ const isField = (target: EventTarget): boolean =>
 
 /** A rule as a sentence, which opens into its parts. */
 export const RuleCard = (props: RuleCardProps) => {
-  const { rule, index, isOpen, mayWrite, problems, warnings, actions, onAction } = props;
+  const { rule, index, ramp, isOpen, mayWrite, problems, warnings, actions, onAction } = props;
   const move = (event: KeyboardEvent): void => {
     if (!event.altKey || isField(event.target)) return;
     const action = event.key === 'ArrowUp' ? 'up' : event.key === 'ArrowDown' ? 'down' : undefined;
@@ -67,6 +71,7 @@ export const RuleCard = (props: RuleCardProps) => {
         {mayWrite && <RuleMenu index={index} actions={actions} onAction={onAction} />}
       </div>
       {rule.variant == null && <SplitBar split={rule.split ?? []} />}
+      {ramp !== undefined && <RuleRamp environment={props.sources.environment} ramp={ramp} />}
       <Findings problems={problems} warnings={warnings} />
       {isOpen && (
         <fieldset className="rule-body" disabled={!mayWrite}>

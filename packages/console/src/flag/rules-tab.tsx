@@ -3,6 +3,8 @@ import { useEffect, useId, useMemo, useRef, useState } from 'react';
 
 import type { Api } from '../api/api.ts';
 import { t } from '../i18n/i18n.ts';
+import { flagRampsOptions, isAtWork } from '../ramps/ramps.ts';
+import { rampOfRule, RuleRamp } from '../ramps/rule-ramp.tsx';
 import type { Sources } from './condition-form.tsx';
 import {
   hasNoEffect,
@@ -13,7 +15,8 @@ import {
   type Rule,
 } from './document.ts';
 import { Findings } from './findings.tsx';
-import { segmentsOptions } from './flag-query.ts';
+import { ReleaseDialog, type Release } from './release.tsx';
+import { flagOptions, segmentsOptions } from './flag-query.ts';
 import { RuleCard, toggleId, type RuleAction } from './rule-card.tsx';
 import { contextsOptions, findingsAt, type Check, type Finding } from './use-check.ts';
 
@@ -39,12 +42,18 @@ export const RulesTab = ({ flags, ...props }: RulesTabProps) => {
   const list = useId();
   const attributes = useAttributes(props);
   const sources = useSources(props, flags, list);
+  const { live, ramps } = useReleases(props);
+  const [release, setRelease] = useState<Release>();
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const { focusLater, announcement, announce } = useMovedFocus(rules);
   const setRules = (next: readonly Rule[]): void => onEdit({ rules: next });
   const open = (id: string): void => setOpened(known => new Set([...known, id]));
 
   const act = (action: RuleAction, index: number): void => {
+    if (action === 'release') {
+      setRelease({ rule: rules[index]?.id });
+      return;
+    }
     const { rules: next, focus } = applyAction(rules, index, action);
     setRules(next);
     const position = next.findIndex(({ id }) => id === focus) + 1;
@@ -74,39 +83,61 @@ export const RulesTab = ({ flags, ...props }: RulesTabProps) => {
       />
       {rules.length === 0 && <p className="hint">{t('rule.none')}</p>}
       <ol className="rules">
-        {rules.map((rule, index) => (
-          <RuleCard
-            key={rule.id}
-            rule={rule}
-            index={index}
-            variants={Object.keys(document.variants)}
-            sources={sources}
-            isOpen={opened.has(rule.id)}
-            mayWrite={mayWrite}
-            problems={findingsAt(check.problems, `rules.${index}`)}
-            warnings={[
-              ...noEffectOf(rule, document),
-              ...findingsAt(check.warnings, `rules.${index}`),
-            ]}
-            actions={actionsAt(index, rules)}
-            onToggle={() =>
-              opened.has(rule.id)
-                ? setOpened(new Set([...opened].filter(id => id !== rule.id)))
-                : open(rule.id)
-            }
-            onChange={changed => setRules(rules.with(index, changed))}
-            onAction={action => act(action, index)}
-          />
-        ))}
+        {rules.map((rule, index) => {
+          const ramp = rampOfRule(ramps, rule.id);
+          const isDriven = ramp !== undefined && isAtWork(ramp);
+          const isReleasable = ramp === undefined && live.has(rule.id);
+          return (
+            <RuleCard
+              key={rule.id}
+              rule={rule}
+              index={index}
+              ramp={ramp}
+              variants={Object.keys(document.variants)}
+              sources={sources}
+              isOpen={opened.has(rule.id)}
+              mayWrite={mayWrite && !isDriven}
+              problems={findingsAt(check.problems, `rules.${index}`)}
+              warnings={[
+                ...noEffectOf(rule, document),
+                ...findingsAt(check.warnings, `rules.${index}`),
+              ]}
+              actions={actionsAt(index, rules, isReleasable)}
+              onToggle={() =>
+                opened.has(rule.id)
+                  ? setOpened(new Set([...opened].filter(id => id !== rule.id)))
+                  : open(rule.id)
+              }
+              onChange={changed => setRules(rules.with(index, changed))}
+              onAction={action => act(action, index)}
+            />
+          );
+        })}
       </ol>
       <p className="sr-only" role="status">
         {announcement}
       </p>
       {mayWrite && (
-        <button type="button" className="button" onClick={add}>
-          {t('rule.add')}
-        </button>
+        <div className="item-actions">
+          <button type="button" className="button" onClick={add}>
+            {t('rule.add')}
+          </button>
+          <button type="button" className="button" onClick={() => setRelease({ rule: undefined })}>
+            {t('ramps.release')}
+          </button>
+        </div>
       )}
+      {ramps
+        .filter(ramp => ramp.state === 'draft' && rules.every(({ id }) => id !== ramp.rule))
+        .map(ramp => (
+          <RuleRamp key={ramp.key} environment={props.environment} ramp={ramp} />
+        ))}
+      <ReleaseDialog
+        environment={props.environment}
+        flag={document.key}
+        release={release}
+        onClose={() => setRelease(undefined)}
+      />
       <DefaultVariant document={document} mayWrite={mayWrite} onEdit={onEdit} />
     </section>
   );
@@ -165,11 +196,16 @@ export const DefaultVariant = ({ document, mayWrite, onEdit }: EditProps) => {
   );
 };
 
-const actionsAt = (index: number, rules: readonly Rule[]): readonly RuleAction[] => [
+const actionsAt = (
+  index: number,
+  rules: readonly Rule[],
+  isReleasable: boolean,
+): readonly RuleAction[] => [
   ...(index > 0 ? (['up'] as const) : []),
   ...(index < rules.length - 1 ? (['down'] as const) : []),
   ...(index > 1 ? (['top'] as const) : []),
   'duplicate',
+  ...(isReleasable ? (['release'] as const) : []),
   ...(rules[index]?.percentage === 0 ? [] : (['pause'] as const)),
   'delete',
 ];
@@ -180,7 +216,11 @@ type Applied = {
   readonly focus: string | undefined;
 };
 
-const applyAction = (rules: readonly Rule[], index: number, action: RuleAction): Applied => {
+const applyAction = (
+  rules: readonly Rule[],
+  index: number,
+  action: Exclude<RuleAction, 'release'>,
+): Applied => {
   const rule = rules[index];
   if (rule === undefined) return { rules, focus: undefined };
   const others = rules.toSpliced(index, 1);
@@ -218,6 +258,13 @@ const useMovedFocus = (rules: readonly Rule[]) => {
     wanted.current = id;
   };
   return { focusLater, announcement, announce };
+};
+
+/** Returns the rules that the flag has on the server, and its ramps. */
+const useReleases = ({ api, environment, document: { key } }: TabProps) => {
+  const { data: flag } = useQuery(flagOptions(api, environment, key));
+  const { data: ramps } = useQuery(flagRampsOptions(api, environment, key));
+  return { live: new Set(flag?.rules.map(({ id }) => id)), ramps: ramps ?? [] };
 };
 
 const useSources = (

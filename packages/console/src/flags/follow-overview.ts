@@ -20,6 +20,7 @@ const OTHERS: ReadonlySet<unknown> = new Set([
   'contexts',
   'environments',
   'experiments',
+  'ramps',
   'segments',
 ]);
 

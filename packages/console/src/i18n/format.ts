@@ -10,8 +10,8 @@ export const formatCompact = (value: number): string =>
     value,
   );
 
-export const formatPercentage = (share: number): string =>
-  new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits: 1 }).format(share);
+export const formatPercentage = (share: number, maximumFractionDigits = 1): string =>
+  new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits }).format(share);
 
 const STEPS = {
   time: { hour: 'numeric', minute: '2-digit' },

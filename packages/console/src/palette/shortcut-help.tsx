@@ -14,6 +14,7 @@ const shortcuts = (): readonly (readonly [keys: string, what: string])[] => [
   ['g f', t('flags.title')],
   ['g s', t('segments.title')],
   ['g x', t('experiments.title')],
+  ['g r', t('ramps.title')],
   ['g c', t('compare.title')],
   ['g a', t('audit.title')],
   ['g e', t('settings.page.environments')],

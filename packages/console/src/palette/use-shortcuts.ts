@@ -8,6 +8,7 @@ export const GO_TO = {
   f: '/flags',
   s: '/segments',
   x: '/experiments',
+  r: '/experiments/ramps',
   c: '/compare',
   a: '/audit',
   e: '/settings/environments',

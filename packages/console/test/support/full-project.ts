@@ -91,6 +91,19 @@ export const createFullProject = async (server: TestServer): Promise<FullProject
     control: 'off',
     metrics: [{ metric: 'bought', role: 'primary', minimumEffect: 0.03 }],
   });
+  await post(`ramps${here}`, {
+    key: SHOWN.ramp,
+    description: HOSTILE,
+    flag: SHOWN.flag,
+    rule: 'staff',
+    control: 'off',
+    treatment: 'on',
+    steps: [
+      { share: 1, holdMinutes: 60 },
+      { share: 50, holdMinutes: 1_440, approval: true },
+    ],
+    guardrails: [{ metric: 'bought' }],
+  });
   await server.api('PATCH', `/flags/${SHOWN.flag}`, { body: { owner: RIGHT_TO_LEFT } });
   await server.api('PUT', '/contexts/grace', {
     body: { name: RIGHT_TO_LEFT, context: { targetingKey: HOSTILE } },

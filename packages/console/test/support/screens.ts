@@ -21,6 +21,7 @@ export const SHOWN = {
   flag: 'flag-01',
   segment: 'staff',
   experiment: 'checkout-2',
+  ramp: 'staff-release',
   environment: 'production',
 } as const;
 
@@ -76,7 +77,11 @@ const FLAG_TABS: readonly Omit<Screen, 'route' | 'path'>[] = [
     name: 'rules',
     ready: '.rule-toggle',
     prepare: openAll('.rule-toggle'),
-    overlays: [button(/^Actions of rule 1|^Rule 1/), button('Add condition')],
+    overlays: [
+      button(/^Actions of rule 1|^Rule 1/),
+      button('Add condition'),
+      button('Release gradually'),
+    ],
   },
   { name: 'variants', ready: '.variant' },
   { name: 'json', ready: '.json-tab' },
@@ -160,6 +165,20 @@ export const SCREENS: readonly Screen[] = [
     path: `/experiments?env=${SHOWN.environment}`,
     ready: '.wide-page:has([aria-current=page][href*="/experiments"]) .item',
     overlays: [button('New experiment')],
+  },
+  {
+    name: 'ramps',
+    route: '/experiments/ramps',
+    path: `/experiments/ramps?env=${SHOWN.environment}`,
+    ready: '.wide-page:has([aria-current=page][href*="experiments/ramps"]) .item',
+    overlays: [button('New ramp')],
+  },
+  {
+    name: 'ramp',
+    route: '/experiments/ramps/$key',
+    path: `/experiments/ramps/${SHOWN.ramp}?env=${SHOWN.environment}`,
+    ready: '.step-line',
+    overlays: [button('Start'), button('Edit'), button('Delete')],
   },
   {
     name: 'metrics',
