@@ -57,6 +57,9 @@ test('an experiment without an effect decides nothing at any look', async () => 
   expect(upper).toBeGreaterThan(0);
 });
 
+/** Only for a busy machine. */
+const TIMEOUT_MS = 180_000;
+
 const EFFECT = { seed: 2, days: 5, visitorsPerDay: 600, rates: { off: 0.1, on: 0.16 } };
 
 const expectEffect = (run: Run): void => {
@@ -81,15 +84,23 @@ describe('with the SQLite store', () => {
   const stores = createSqliteStores();
   afterAll(() => stores.remove());
 
-  test('an experiment with an effect finds it', async () => {
-    expectEffect(await runExperiment(EFFECT, { store: await stores.open() }));
-  });
+  test(
+    'an experiment with an effect finds it',
+    async () => {
+      expectEffect(await runExperiment(EFFECT, { store: await stores.open() }));
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('with the Redis store', () => {
   const redis = useRedis();
 
-  test('an experiment with an effect finds it', async () => {
-    expectEffect(await runExperiment(EFFECT, { store: await openStore(redis().url) }));
-  });
+  test(
+    'an experiment with an effect finds it',
+    async () => {
+      expectEffect(await runExperiment(EFFECT, { store: await openStore(redis().url) }));
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -64,7 +64,7 @@ const server = await startServer({ clock, momentsSource: source, store, wrapStor
 process.on('message', (command: RampServerCommand) => {
   if (command.dies !== undefined) dies = command.dies;
   if (command.failed !== undefined) see(command.failed);
-  if (command.advance !== undefined) clock.advance(command.advance);
+  if (command.advance !== undefined) clock.jump(command.advance);
   process.send?.('done');
 });
 process.once('disconnect', () => process.exit());
