@@ -177,6 +177,17 @@ const observeValues = (registry: Registry, values: ObservedValues): void => {
     () => values.events().lagMs / 1_000,
     'max',
   );
+  counter(
+    'pennon_events_thread_failures_total',
+    'How often the thread of the events has ended by an error. It starts again.',
+    () => values.events().failures,
+  );
+  gauge(
+    'pennon_events_down',
+    '1 while the thread of the events does not run after an error, 0 otherwise.',
+    () => Number(values.events().isDown),
+    'max',
+  );
   const rejected = new Counter({
     name: 'pennon_events_rejected_total',
     help: 'Exposures and tracking events that the process has rejected, by code.',

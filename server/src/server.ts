@@ -223,15 +223,16 @@ const createServices = async (
   const streams = createStreamRegistry(control, clock, limits);
   const fleet = await joinFleet({ store, clock, report: createReport(options, replicas, streams) });
   const events = createEvents({
-    store: store.events,
+    events: store.events,
     registry,
     control,
     clock,
+    random,
     keepsUnits: options.keepsUnits ?? false,
-    onError: error => options.logger.warn({ err: error }, 'events are not folded yet'),
+    onError: (error, message) => options.logger.warn({ err: error }, message),
   });
   const audienceOf = createAudiences(limits.showsRuleIdsToClients);
-  const exposer = createExposer({ registry, audienceOf, clock, random, events }, error =>
+  const exposer = createExposer({ audienceOf, clock, random, events }, error =>
     options.logger.warn({ err: error }, 'exposures of evaluations are lost'),
   );
   return {
@@ -316,5 +317,5 @@ const observedValues = (
   sourceAgeMs: () => sourceAges(services).oldestMs,
   droppedLogLines: countDroppedLines,
   foreignEntries: () => services.store.foreignEntries?.() ?? 0,
-  events: services.events.counts,
+  events: () => services.events.counts(),
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { expect, it } from 'vitest';
 
+import { createMemoryEventStore } from '../src/store/memory-event-store.ts';
 import type { Store } from '../src/store/store.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 import { startServer, type TestServer } from './support/server.ts';
@@ -138,12 +139,15 @@ it('a cursor or a limit that is not one is refused with its name', async () => {
 
 it('a cursor that the log no longer reaches is refused with 410', async () => {
   let trimmed = '';
+  const events = createMemoryEventStore();
   await using started = await start(store => ({
     ...store,
     events: {
-      ...store.events,
-      read: (partition, after, limit) =>
-        store.events.read(partition, after > trimmed ? after : trimmed, limit),
+      store: {
+        ...events,
+        read: (partition, after, limit) =>
+          events.read(partition, after > trimmed ? after : trimmed, limit),
+      },
     },
   }));
   const { server } = started;

@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import type { EventStore, Partition } from '../src/store/event-store.ts';
-import { flagSetLedger } from '../src/flag-set/registry.ts';
-import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';
+import type { Store } from '../src/store/store.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 import { startServer, type TestServer } from './support/server.ts';
 
@@ -31,7 +29,6 @@ const FOLDS = new URL('../../packages/statistics/test/vectors/folds.json', impor
 const { cases }: { cases: FoldCase[] } = JSON.parse(readFileSync(FOLDS, 'utf8'));
 
 const HOLD_MS = 15_000;
-const ENVIRONMENT = 'production';
 
 /** Returns a metric as the API takes it. */
 const metricOf = ({ where, ...metric }: Record<string, unknown>) => ({
@@ -126,15 +123,13 @@ export const describeEvents = (name: string, open: Open): void => {
       'of the log %s: %s',
       async (_, __, each) => {
         const clock = createFakeClock(each.experiment.startMs);
-        const store = await open();
-        await using server = await startServer({ clock, store });
-        const ledger = await ledgerIn(store);
+        await using server = await startServer({ clock, store: await open() });
         await start(server, each);
         await send(server, clock, each);
         clock.jump(HOLD_MS + 1_000);
         const isDone = () => {
           clock.jump(1_000);
-          return isFolded(store.events, ledger);
+          return isFolded(server);
         };
         await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
         expect(await momentsOf(server, clock, each)).toEqual({
@@ -147,16 +142,14 @@ export const describeEvents = (name: string, open: Open): void => {
 
     it('leave the log when they are folded and it is too large, and not before', async () => {
       const clock = createFakeClock();
-      const store = await open(LOG_BYTES);
-      await using server = await startServer({ clock, store });
-      const ledger = await ledgerIn(store);
+      await using server = await startServer({ clock, store: await open(LOG_BYTES) });
       await start(server, { experiment: ONE_METRIC });
       await sendLarge(server, clock);
       expect(await exportedEvents(server)).toBe(LARGE_EVENTS);
       clock.jump(HOLD_MS + 1_000);
       const isTrimmed = async () => {
         clock.jump(1_000);
-        return (await isFolded(store.events, ledger)) && (await exportedEvents(server)) < 20;
+        return (await isFolded(server)) && (await exportedEvents(server)) < 20;
       };
       await expect.poll(isTrimmed, { timeout: 20_000 }).toBe(true);
       const left = await exportedEvents(server);
@@ -196,25 +189,8 @@ const exportedEvents = async (server: TestServer): Promise<number> => {
   return text.trim().split('\n').length - 1;
 };
 
-type FlagSetLedger = Partition['ledger'];
-
-const ledgerIn = async (store: Store): Promise<FlagSetLedger> => {
-  const found = (await store.read(CONTROL_LEDGER))?.records.environments.get(ENVIRONMENT);
-  if (found === undefined) throw new Error(`there is no environment ${ENVIRONMENT}`);
-  return flagSetLedger(found.document);
-};
-
-const partitionsOf = ({ partitions }: EventStore, ledger: FlagSetLedger): Partition[] =>
-  Array.from({ length: partitions }, (_, number) => ({ ledger, number }));
-
-const isFolded = async (store: EventStore, ledger: FlagSetLedger): Promise<boolean> => {
-  const waiting = await Promise.all(
-    partitionsOf(store, ledger).map(async partition =>
-      store.read(partition, await store.cursor(partition), 1),
-    ),
-  );
-  return waiting.every(entries => entries.length === 0);
-};
+const isFolded = async (server: TestServer): Promise<boolean> =>
+  (await server.api('GET', '/experiments/ab/moments')).body.lagSeconds === 0;
 
 /** Returns what the server has, as `folds.json` has it. */
 const momentsOf = async (server: TestServer, clock: FakeClock, { experiment, atMs }: FoldCase) => {

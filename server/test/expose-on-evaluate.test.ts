@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 
+import { createMemoryEventStore } from '../src/store/memory-event-store.ts';
 import { StoreError, type Store } from '../src/store/store.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { startServer, type TestServer } from './support/server.ts';
@@ -119,14 +120,17 @@ it('a restart of the experiment has exposures of the same units', async () => {
 it('what the log does not take is sent again, and what waits is sent when the server ends', async () => {
   let isAway = true;
   let batches: string[] = [];
+  const events = createMemoryEventStore();
   const wrap = (store: Store): Store => ({
     ...store,
     events: {
-      ...store.events,
-      async append(ledger, entries) {
-        if (isAway) throw new StoreError('unavailable', 'the log is away');
-        batches = entries.map(({ text }) => text);
-        await store.events.append(ledger, entries);
+      store: {
+        ...events,
+        async append(ledger, entries) {
+          if (isAway) throw new StoreError('unavailable', 'the log is away');
+          batches = entries.map(({ text }) => text);
+          await events.append(ledger, entries);
+        },
       },
     },
   });

@@ -43,6 +43,7 @@ const { metafile } = buildSync({
     pennon: join(source, 'cli.ts'),
     'check-thread': join(source, 'import-export/check-thread.ts'),
     'analysis-thread': join(source, 'experiments/analysis/thread.ts'),
+    'events-thread': join(source, 'events/thread-main.ts'),
     'thread-main': join(source, 'store/sqlite/thread-main.ts'),
     'integrity-main': join(source, 'store/sqlite/integrity-main.ts'),
   },

@@ -2,11 +2,12 @@ import { auditDraft, SYSTEM } from '../audit/record.ts';
 import { formatInstant, msUntil, type Clock } from '../clock.ts';
 import { flagSetLedger, workflowLedger } from '../flag-set/registry.ts';
 import type { Replica } from '../replication/replica.ts';
-import type { DeletedEnvironment, Store } from '../store/store.ts';
+import type { DeletedEnvironment, Ledger, Store } from '../store/store.ts';
 import { changeOf } from './deleted-environments.ts';
 
 export type PurgeServices = {
   readonly store: Store;
+  readonly events: { clear(ledger: Ledger<'flagSet'>): Promise<void> };
   readonly control: Replica<'control'>;
   readonly clock: Clock;
   /** Called when an environment could not be purged. It is tried again. */
@@ -80,13 +81,13 @@ const purgeDue = async (services: PurgeServices): Promise<void> => {
  * without its data. The audit log of its ledger is kept.
  */
 const purge = async (services: PurgeServices, ledger: string): Promise<void> => {
-  const { store } = services;
+  const { store, events } = services;
   const environment = await markPurged(services, ledger);
   if (environment === undefined) return;
   await store.clear(flagSetLedger(environment));
   await store.drop(workflowLedger(environment));
   await store.usage.clear(flagSetLedger(environment));
-  await store.events.clear(flagSetLedger(environment));
+  await events.clear(flagSetLedger(environment));
   await markCleared(services, ledger);
 };
 

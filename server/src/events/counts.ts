@@ -1,5 +1,6 @@
 import { ageOf, type Clock } from '../clock.ts';
-import { REJECTION_CODES, type EventsResult, type RejectionCode } from './accept.ts';
+import type { Folded } from './engine.ts';
+import { REJECTION_CODES, type EventsResult, type RejectionCode } from './read-batch.ts';
 
 /** What one process has done with events since it started. */
 export type EventCounts = {
@@ -9,6 +10,10 @@ export type EventCounts = {
   readonly foldedEntries: number;
   /** How old the oldest entry is that is not folded. */
   readonly lagMs: number;
+  /** Whether the thread of the events has ended, and does not run yet. */
+  readonly isDown: boolean;
+  /** How often it has ended by an error. */
+  readonly failures: number;
 };
 
 export const createEventCounters = (clock: Pick<Clock, 'now'>) => {
@@ -21,14 +26,11 @@ export const createEventCounters = (clock: Pick<Clock, 'now'>) => {
       accepted += result.accepted;
       for (const { code } of result.rejected) rejected.set(code, (rejected.get(code) ?? 0) + 1);
     },
-    addFolded: (entries: number): void => {
+    addFolded: ({ entries, oldestAt }: Folded): void => {
       foldedEntries += entries;
+      oldest = oldestAt ?? Number.POSITIVE_INFINITY;
     },
-    /** Sets when the oldest entry arrived that is not folded; infinity if there is none. */
-    setOldest: (at: number): void => {
-      oldest = at;
-    },
-    read: (): EventCounts => ({
+    read: (): Omit<EventCounts, 'isDown' | 'failures'> => ({
       accepted,
       rejected,
       foldedEntries,

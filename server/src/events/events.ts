@@ -1,247 +1,188 @@
-import type { Clock } from '../clock.ts';
-import { hasBegun, momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
+import type { EraseUnit } from '@pennon/schema';
 
+import type { Clock } from '../clock.ts';
+import type { MeasuredRecords } from '../experiments/design.ts';
+import type { MomentsSource } from '../experiments/moments.ts';
+import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
+import type { Random } from '../random.ts';
 import { cursorSecret } from '../replication/cursor-secret.ts';
 import type { Replica } from '../replication/replica.ts';
-import { isTransient, type Ledger, type Snapshot } from '../store/store.ts';
+import type { StoreEvents } from '../store/event-store.ts';
+import type { Ledger } from '../store/store.ts';
 import type { AcceptServices } from './accept.ts';
 import { createEventCounters, type EventCounts } from './counts.ts';
-import type { EventStore, Partition } from '../store/event-store.ts';
-import { findUnit } from './find-unit.ts';
-import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
-import { addRefused, environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
-import { findRun, measuredRuns, type MeasuredRun, type MeasuredRuns } from './measured-runs.ts';
-import type {
-  EventHealth,
-  MomentsSource,
-  RunHealth,
-  RunMoments,
-  RunRef,
-} from '../experiments/moments.ts';
+import {
+  createEventsHost,
+  type Connection,
+  type Input,
+  type OperationName,
+  type Output,
+} from './host.ts';
+import { measuredRecords, sameRecords } from './measured-records.ts';
 
+type FlagSetLedger = Ledger<'flagSet'>;
+
+/** The events of all environments. The work on them is done by an engine, in a thread unless they are in memory. */
 export type Events = MomentsSource &
   AcceptServices['events'] & {
+    /** Returns lines of JSON. */
+    exportLog(
+      environment: string,
+      query: { readonly after: string | undefined; readonly limit: number },
+    ): Promise<string>;
+    erase(environment: string, unit: EraseUnit): Promise<void>;
     /** Folds everything that has been held long enough. */
     fold(): Promise<void>;
     /** What this process has done, for the metrics. */
     counts(): EventCounts;
     /** Removes what is known of the units of a deleted environment. */
-    clear(ledger: Ledger<'flagSet'>): Promise<void>;
+    clear(ledger: FlagSetLedger): Promise<void>;
     close(): Promise<void>;
   };
 
 type EventsDeps = {
-  readonly store: EventStore;
+  readonly events: StoreEvents;
   readonly registry: Registry;
   readonly control: Replica<'control'>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly keepsUnits?: boolean;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (error: unknown, message: string) => void;
 };
 
 /** How often held events are folded. */
 const FOLD_MS = 1_000;
+const INSTANCE_LENGTH = 20;
 
-/** Receives events, folds them, and returns the moments of runs. */
+/** Receives events, has them folded, and returns the moments of runs. */
 export const createEvents = (deps: EventsDeps): Events => {
-  const { store, registry, control, clock, onError, keepsUnits = false } = deps;
-  const measured = new WeakMap<Snapshot<'flagSet'>, MeasuredRuns>();
-  const measuredIn = (environment: string): MeasuredRuns => {
-    const snapshot = registry.find(environment).replica.current();
-    const known = measured.get(snapshot) ?? measuredRuns(snapshot.records);
-    measured.set(snapshot, known);
-    return known;
-  };
-  const ledgerOf = (environment: string): Ledger<'flagSet'> =>
-    registry.find(environment).replica.ledger;
-  const secretOf = ({ id }: Ledger<'flagSet'>): string => `${cursorSecret(control)} ${id}`;
-  const partitionsOf = (ledger: Ledger<'flagSet'>): Partition[] =>
-    Array.from({ length: store.partitions }, (_, number) => ({ ledger, number }));
-
+  const { registry, control, clock, random, onError, keepsUnits = false } = deps;
+  const host = createEventsHost(deps.events, {
+    clock,
+    onEnd: reason => onError(reason, 'the thread of the events has ended; it starts again'),
+  });
   const counters = createEventCounters(clock);
-  /** Returns when the oldest entry arrived that is not folded. */
-  const foldPartition = async (
-    environment: string,
-    partition: Partition,
-  ): Promise<number | undefined> => {
-    const [observed, oldest] = observeReads(store);
-    let hasFolded = false;
-    for (;;) {
-      const folded = await foldStep(observed, partition, measuredIn(environment), clock.now());
-      if (folded === 0) break;
-      counters.addFolded(folded);
-      hasFolded = true;
-    }
-    if (hasFolded) await store.trim(partition);
-    return oldest();
+  const measure = createMeasuring();
+  const secretOf = ({ id }: FlagSetLedger): string => `${cursorSecret(control)} ${id}`;
+
+  /** Calls the engine, which then has what is measured in the environment now. */
+  const callFor = async <Name extends OperationName>(
+    live: LiveFlagSet | undefined,
+    name: Name,
+    input: Input<Name>,
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Output<Name>> => {
+    const connection = host.connect();
+    if (live !== undefined) measure(connection, live);
+    return connection.call(name, input, transfer);
   };
+  const liveOf = ({ id }: FlagSetLedger): LiveFlagSet | undefined =>
+    registry.all().find(({ replica }) => replica.ledger.id === id);
+
   /** Without a metric nothing is measured, and nothing is read. */
-  const fold = async (): Promise<void> => {
-    const waiting: number[] = [];
-    for (const { environment, replica } of registry.all())
-      if (replica.current().records.metrics.size > 0)
-        for (const partition of partitionsOf(replica.ledger))
-          waiting.push((await foldPartition(environment, partition)) ?? Number.POSITIVE_INFINITY);
-    counters.setOldest(Math.min(...waiting));
+  const foldMeasured = async (): Promise<void> => {
+    const measured = registry
+      .all()
+      .filter(({ replica }) => replica.current().records.metrics.size > 0);
+    if (measured.length === 0) return;
+    const connection = host.connect();
+    for (const live of measured) measure(connection, live);
+    const ledgers = measured.map(({ replica }) => replica.ledger);
+    counters.addFolded(await connection.call('fold', { ledgers, now: clock.now() }));
   };
   let folding: Promise<void> | undefined;
-  const foldOnce = (): Promise<void> => {
-    folding ??= fold().finally(() => {
+  const fold = (): Promise<void> => {
+    folding ??= foldMeasured().finally(() => {
       folding = undefined;
     });
     return folding;
   };
-  /** An outage of the store is reported once, by the replicas. */
-  const report = (error: unknown): void => {
-    if (!isTransient(error)) onError(error);
+  let isFailing = false;
+  /** An outage is reported once. */
+  const foldAndReport = async (): Promise<void> => {
+    try {
+      await fold();
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing && !isClosed) onError(error, 'events are not folded now');
+      isFailing = true;
+    }
   };
   let isClosed = false;
   let cancel = (): void => {};
   const schedule = (): void => {
     if (isClosed) return;
-    cancel = clock.after(FOLD_MS, () => void foldOnce().catch(report).finally(schedule));
+    cancel = clock.after(FOLD_MS, () => void foldAndReport().finally(schedule));
   };
   schedule();
 
-  const runOf = ({ ledger, run }: RunRef): MeasuredRun | undefined => {
-    const live = registry.all().find(({ replica }) => replica.ledger.id === ledger.id);
-    const records = live?.replica.current().records;
-    return records && findRun(records, run);
-  };
-
-  const lagMs = async (ledger: Ledger<'flagSet'>): Promise<number> => {
-    const oldest = await Promise.all(
-      partitionsOf(ledger).map(async partition => {
-        const [next] = await store.read(partition, await store.cursor(partition), 1);
-        return next?.at ?? clock.now();
-      }),
-    );
-    const time = clock.now();
-    return Math.max(0, time - Math.min(...oldest));
-  };
-
   return {
-    store,
-    ledgerOf,
-    measuredIn,
-    secretOf,
-    keepsUnits,
-    count: counters.addResult,
-    counts: counters.read,
-    fold: foldOnce,
-    async moments(ref, at) {
-      const run = runOf(ref);
-      const parts = await Promise.all(
-        partitionsOf(ref.ledger).map(partition => loadCohorts(store, partition, ref.run)),
-      );
-      const health = await runHealth(ref);
-      return {
-        ...momentsOf(
-          run,
-          parts.flat().filter(each => run !== undefined && hasBegun(run.folded, each, at)),
-          at,
-        ),
-        at,
-        lagMs: await lagMs(ref.ledger),
-        lastExposureAt: health.lastExposureAt,
-      };
+    async accept(environment, { source, visibleOnly }) {
+      const live = registry.find(environment);
+      const { ledger } = live.replica;
+      const secret = secretOf(ledger);
+      const input = { ledger, source, visibleOnly, now: clock.now(), secret, keepsUnits };
+      const transfer = 'bytes' in source ? [source.bytes.buffer] : [];
+      const result = await callFor(live, 'accept', input, transfer);
+      counters.addResult(result);
+      return result;
     },
-    async health(ref) {
-      const { lastExposureAt: _, outside: __, ...counts } = await runHealth(ref);
-      const { mismatched } = await environmentHealth(ref.ledger);
-      const run = runOf(ref);
-      const cohorts = await Promise.all(
-        partitionsOf(ref.ledger).map(partition => loadCohorts(store, partition, ref.run)),
-      );
-      return {
-        ...counts,
-        quarantined: quarantinedOf(run, cohorts.flat()),
-        mismatched: ofRun(mismatched, ref.run),
-      } satisfies RunHealth;
+    async exportLog(environment, query) {
+      const live = registry.find(environment);
+      return callFor(live, 'exportLog', { ledger: live.replica.ledger, ...query });
     },
-    async environmentHealth(ledger) {
-      const { rejected, dropped, unknownEvents } = await environmentHealth(ledger);
-      return { rejected, dropped, unknownEvents, lagMs: await lagMs(ledger) } satisfies EventHealth;
+    async erase(environment, { attribute, unit }) {
+      const live = registry.find(environment);
+      const { ledger } = live.replica;
+      const instance = random(INSTANCE_LENGTH);
+      const secret = secretOf(ledger);
+      const now = clock.now();
+      await callFor(live, 'erase', { ledger, attribute, unit, secret, instance, now });
     },
-    async unit(ref, unit) {
-      const run = runOf(ref);
-      if (run === undefined) return { assigned: null, exposure: null, metrics: [] };
-      const secret = secretOf(ref.ledger);
-      return findUnit({ store, ledger: ref.ledger, secret }, run, unit);
-    },
-    clear: ledger => store.clear(ledger),
+    fold,
+    counts: () => ({ ...counters.read(), isDown: host.isDown(), failures: host.failures() }),
+    moments: (ref, at) => callFor(liveOf(ref.ledger), 'moments', { ref, at, now: clock.now() }),
+    health: ref => callFor(liveOf(ref.ledger), 'health', { ref }),
+    environmentHealth: ledger =>
+      callFor(liveOf(ledger), 'environmentHealth', { ledger, now: clock.now() }),
+    unit: (ref, unit) =>
+      callFor(liveOf(ref.ledger), 'unit', { ref, unit, secret: secretOf(ref.ledger) }),
+    clear: ledger => callFor(undefined, 'clear', { ledger }),
     async close() {
       isClosed = true;
       cancel();
       await folding?.catch(() => {});
+      await host.close();
     },
   };
-
-  async function runHealth({ ledger, run }: RunRef) {
-    const texts = await Promise.all(
-      partitionsOf(ledger).map(partition => loadHealth(store, partition, run)),
-    );
-    return texts.map(runHealthIn).reduce(sumRunHealth);
-  }
-
-  async function environmentHealth(ledger: Ledger<'flagSet'>) {
-    const texts = await Promise.all(
-      partitionsOf(ledger).map(partition => loadHealth(store, partition)),
-    );
-    return texts.map(environmentHealthIn).reduce(addRefused);
-  }
 };
 
-/** Returns a store, and when the first entry arrived that was read from it last. */
-const observeReads = (store: EventStore): [EventStore, () => number | undefined] => {
-  let oldest: number | undefined;
-  const observed: EventStore = {
-    ...store,
-    async read(partition, after, limit) {
-      const entries = await store.read(partition, after, limit);
-      oldest = entries[0]?.at;
-      return entries;
-    },
+/** Returns how to send an engine what is measured in an environment, unless it has the same. */
+const createMeasuring = () => {
+  const sent = new WeakMap<Connection, Map<string, MeasuredRecords>>();
+  const recordsOf = createRecordsCache();
+  return (connection: Connection, live: LiveFlagSet): void => {
+    const { ledger } = live.replica;
+    const records = recordsOf(live);
+    const known = sent.get(connection) ?? new Map<string, MeasuredRecords>();
+    sent.set(connection, known);
+    const before = known.get(ledger.id);
+    if (before === records) return;
+    known.set(ledger.id, records);
+    if (before !== undefined && sameRecords(before, records)) return;
+    // If the thread ends, the call for which this is has the error, too.
+    connection.call('measure', { ledger, records }).catch(() => {});
   };
-  return [observed, () => oldest];
 };
 
-const quarantinedOf = (run: MeasuredRun | undefined, cohorts: readonly CohortSums[]): number =>
-  (run?.variants ?? []).reduce((sum, variant) => sum + unitsOf(cohorts, variant).quarantined, 0);
-
-/** Returns the counts of one run by SDK. Their names have the run in front. */
-const ofRun = (counts: Readonly<Record<string, number>>, run: string): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(counts).flatMap(([name, count]) =>
-      name.startsWith(`${run} `) ? [[name.slice(run.length + 1), count]] : [],
-    ),
-  );
-
-const momentsOf = (
-  run: MeasuredRun | undefined,
-  cohorts: readonly CohortSums[],
-  at: number,
-): Pick<RunMoments, 'units' | 'quarantined' | 'metrics'> => {
-  const variants = run?.variants ?? [];
-  const counted = variants.map(variant => [variant, unitsOf(cohorts, variant)] as const);
-  return {
-    units: Object.fromEntries(
-      counted.map(([variant, { units, quarantined }]) => [variant, units + quarantined]),
-    ),
-    quarantined: Object.fromEntries(
-      counted.map(([variant, { quarantined }]) => [variant, quarantined]),
-    ),
-    metrics: Object.fromEntries(
-      (run?.folded.metrics ?? []).map(({ key }, metric) => [
-        key,
-        Object.fromEntries(
-          variants.flatMap(variant => {
-            const moments = run && momentsAt(run.folded, cohorts, { metric, variant, atMs: at });
-            return moments === undefined ? [] : [[variant, moments]];
-          }),
-        ),
-      ]),
-    ),
+/** Returns how to read what is measured, once for each state of an environment. */
+const createRecordsCache = () => {
+  const known = new WeakMap<object, MeasuredRecords>();
+  return ({ replica }: LiveFlagSet): MeasuredRecords => {
+    const snapshot = replica.current();
+    const records = known.get(snapshot) ?? measuredRecords(snapshot.records);
+    known.set(snapshot, records);
+    return records;
   };
 };

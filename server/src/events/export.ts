@@ -1,4 +1,3 @@
-import { environmentOf, type Caller } from '../auth/caller.ts';
 import { invalid, PennonError } from '../errors.ts';
 import { mapInSlices } from '../slices.ts';
 import type { Ledger } from '../store/store.ts';
@@ -6,15 +5,8 @@ import type { EventStore, LogEntry, Partition } from '../store/event-store.ts';
 import { GROUPS } from './groups.ts';
 import { recordIn } from './log-record.ts';
 
-export type ExportServices = {
-  readonly events: {
-    readonly store: EventStore;
-    readonly ledgerOf: (environment: string) => Ledger<'flagSet'>;
-  };
-};
-
-export type ExportQuery = {
-  readonly environment: string | undefined;
+export type ExportInput = {
+  readonly ledger: Ledger<'flagSet'>;
   /** A cursor of an earlier response. */
   readonly after: string | undefined;
   /** How many batches of each partition are read. */
@@ -27,12 +19,10 @@ const MAX_CHARACTERS = 4 * 1_048_576;
 const READ_AT_ONCE = 16;
 
 /** Returns the log of events as lines of JSON, those of each unit in order. The last line has the cursor of the next call. */
-export const exportEvents = async (
-  { events: { store, ledgerOf } }: ExportServices,
-  caller: Caller,
-  { environment, after, limit }: ExportQuery,
-): Promise<string[]> => {
-  const ledger = ledgerOf(environmentOf(caller, environment));
+export const exportLog = async (
+  store: EventStore,
+  { ledger, after, limit }: ExportInput,
+): Promise<string> => {
   const positions = positionsIn(after, store.partitions);
   const lines: string[] = [];
   let left = MAX_CHARACTERS;
@@ -45,7 +35,7 @@ export const exportEvents = async (
     const erased = await store.loadGroup(partition, GROUPS.erased);
     lines.push(...(await mapInSlices(entries, entry => linesOf(number, entry, erased))).flat());
   }
-  return [...lines, JSON.stringify({ cursor: positions.join(SEPARATOR) })];
+  return [...lines, JSON.stringify({ cursor: positions.join(SEPARATOR) }), ''].join('\n');
 };
 
 /** Neither in the ids of Redis nor in those of SQLite. */

@@ -1,6 +1,7 @@
 import type { EventBatch } from '@pennon/schema';
 
 import { seesOnlyVisible, type Caller } from '../auth/caller.ts';
+import type { Clock } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Expose, Exposure } from '../evaluation/exposures.ts';
 import type { Random } from '../random.ts';
@@ -13,7 +14,7 @@ export type Exposer = {
   close(): Promise<void>;
 };
 
-type ExposerServices = AcceptServices & { readonly random: Random };
+type ExposerServices = AcceptServices & { readonly clock: Clock; readonly random: Random };
 
 /** Exposures of callers who see the same flags of an environment. */
 type Group = {

@@ -11,7 +11,7 @@ import {
 import type { RunUnit } from '../experiments/moments.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { Ledger } from '../store/store.ts';
-import { hashUnit, partitionOf } from './accept.ts';
+import { hashUnit, partitionOf } from './read-batch.ts';
 import { loadUnit } from './fold-step.ts';
 import type { MeasuredRun } from './measured-runs.ts';
 

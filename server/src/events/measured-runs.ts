@@ -16,7 +16,7 @@ import {
   type Source,
 } from '@pennon/statistics/fold';
 
-import { metricsOf, targetOf, type Records } from '../experiments/design.ts';
+import { metricsOf, targetOf, type MeasuredRecords as Records } from '../experiments/design.ts';
 import { once } from '../once.ts';
 
 /** A run of an experiment or a ramp, as its events are checked and folded. */

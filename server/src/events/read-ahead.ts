@@ -23,7 +23,7 @@ export const entriesAfter = async (
   cursor: string,
   isEnough: (entries: readonly Arrived[]) => boolean,
 ): Promise<readonly Arrived[]> => {
-  const name = `${partition.number} ${partition.ledger.id}`;
+  const name = nameOf(partition);
   const ofStore = known.get(store) ?? new Map<string, Ahead>();
   known.set(store, ofStore);
   const entries = afterCursor(ofStore.get(name), cursor);
@@ -38,6 +38,17 @@ export const entriesAfter = async (
   if (entries.length === 0) ofStore.delete(name);
   else ofStore.set(name, { cursor, entries });
   return entries;
+};
+
+const nameOf = ({ ledger, number }: Partition): string => `${number} ${ledger.id}`;
+
+/** Returns when the first of the entries arrived that were read ahead and are not folded. */
+export const oldestAfterCursor = async (
+  store: EventStore,
+  partition: Partition,
+): Promise<number | undefined> => {
+  const ahead = known.get(store)?.get(nameOf(partition));
+  return ahead && afterCursor(ahead, await store.cursor(partition))[0]?.at;
 };
 
 const addEvents = (sum: number, { record }: Arrived): number => sum + record.events.length;

@@ -7,6 +7,7 @@ import {
   type Experiment,
   type Flag,
   type Metric,
+  type Ramp,
   type Rule,
   type SplitEntry,
 } from '@pennon/schema';
@@ -15,12 +16,25 @@ import type { Snapshot } from '../store/store.ts';
 
 export type Records = Snapshot<'flagSet'>['records'];
 
+type DocumentsOf<Document> = Pick<
+  ReadonlyMap<string, { readonly document: Document }>,
+  'get' | 'values'
+>;
+
+/** The documents that determine what is measured. */
+export type MeasuredRecords = {
+  readonly flags: DocumentsOf<Flag>;
+  readonly metrics: DocumentsOf<Metric>;
+  readonly experiments: DocumentsOf<Experiment>;
+  readonly ramps: DocumentsOf<Ramp>;
+};
+
 /** The flag and the rule of an experiment. */
 export type Target = { readonly flag: Flag; readonly rule: Rule };
 
 /** Returns the flag and the rule of an experiment, if both exist. */
 export const targetOf = (
-  { flags }: Pick<Records, 'flags'>,
+  { flags }: Pick<MeasuredRecords, 'flags'>,
   experiment: Pick<Experiment, 'flag' | 'rule'>,
 ): Target | undefined => {
   const flag = flags.get(experiment.flag)?.document;
@@ -107,6 +121,6 @@ const valuesOf = (metric: Metric): number =>
 
 /** The metrics of an experiment that exist, in its order. */
 export const metricsOf = (
-  { metrics }: Pick<Records, 'metrics'>,
+  { metrics }: Pick<MeasuredRecords, 'metrics'>,
   experiment: { readonly metrics: readonly { readonly metric: string }[] },
 ): Metric[] => experiment.metrics.flatMap(({ metric }) => metrics.get(metric)?.document ?? []);

@@ -2,8 +2,7 @@ import { EraseUnit } from '@pennon/schema';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 
-import { eraseUnit } from '../events/erase.ts';
-import { exportEvents } from '../events/export.ts';
+import { environmentOf } from '../auth/caller.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import type { Services } from '../services.ts';
 import { callerOf } from './access.ts';
@@ -31,16 +30,16 @@ export const ExportEvents = z.strictObject({
 export const serveEventLog = (app: FastifyInstance, services: Services): void => {
   app.get(`${API}/events/export`, ACCESS, async (request, reply) => {
     const { environment, after, limit } = parseOrThrow(ExportEvents, request.query);
-    const query = { environment, after, limit };
-    const lines = await exportEvents(services, callerOf(request), query);
+    const exported = environmentOf(callerOf(request), environment);
+    const lines = await services.events.exportLog(exported, { after, limit });
     reply.header('cache-control', 'no-store').type('text/x-ndjson; charset=utf-8');
-    return sendShared(request, reply, [Buffer.from(`${lines.join('\n')}\n`)]);
+    return sendShared(request, reply, [Buffer.from(lines)]);
   });
 
   app.post(`${API}/events/erase`, ACCESS, async (request, reply) => {
     const { environment } = onlyEnvironment(request);
     const input = parseOrThrow(EraseUnit, request.body ?? {});
-    const result = await eraseUnit(services, callerOf(request), { ...input, environment });
-    return reply.code(202).header('cache-control', 'no-store').send(result);
+    await services.events.erase(environmentOf(callerOf(request), environment), input);
+    return reply.code(202).header('cache-control', 'no-store').send({ accepted: true });
   });
 };

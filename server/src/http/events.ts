@@ -1,8 +1,7 @@
-import { EventBatch, isJsonObject, LIMITS } from '@pennon/schema';
+import { LIMITS } from '@pennon/schema';
 import type { FastifyInstance } from 'fastify';
 
 import { acceptEvents } from '../events/accept.ts';
-import { parseOrThrow } from '../resources/parse.ts';
 import type { Services } from '../services.ts';
 import { serveReports } from './reports.ts';
 
@@ -12,8 +11,8 @@ export const serveEvents = (app: FastifyInstance, services: Services): void =>
     path: '/events',
     permission: 'events.write',
     bodyLimit: LIMITS.eventBatchBytes,
-    receive({ caller, body, environment }) {
-      const batch = parseOrThrow(EventBatch, isJsonObject(body) ? body : {});
-      return acceptEvents(services, caller, { batch, environment });
-    },
+    takesBytes: true,
+    // A copy, because memory that is shared with other requests cannot be moved to a thread.
+    receive: ({ caller, bytes, hasKey, environment }) =>
+      acceptEvents(services, caller, { bytes: new Uint8Array(bytes), hasKey, environment }),
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 
 import { environment } from '../router/schemas.ts';
-import { REJECTION_CODES } from '../events/accept.ts';
+import { REJECTION_CODES } from '../events/read-batch.ts';
 import { ExportEvents } from './event-log.ts';
 import { errorResponses, json, security } from './openapi-responses.ts';
 import { API } from './request.ts';

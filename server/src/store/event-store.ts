@@ -1,3 +1,4 @@
+import type { EventsLocation } from './events-location.ts';
 import type { Ledger } from './store.ts';
 
 /** A part of the events of an environment. All events of a unit are in one. */
@@ -70,3 +71,6 @@ export interface EventStore {
   /** Removes everything of an environment. */
   clear(ledger: Ledger<'flagSet'>): Promise<void>;
 }
+
+/** The events of a store: in this process, or the place from which a thread opens them. */
+export type StoreEvents = { readonly store: EventStore } | { readonly location: EventsLocation };

@@ -81,7 +81,7 @@ export const openMemoryStore = ({
     ...readsOf(find),
     ...fleetOfOne,
     usage: memoryUsage(usage, () => void find(CONTROL_LEDGER)),
-    events,
+    events: { store: events },
     async commit(ledger, commit) {
       const serialized = serializeCommit(ledger.kind, commit);
       const written = serialized instanceof Promise ? await serialized : serialized;

@@ -20,7 +20,7 @@ import type {
 } from '@pennon/schema';
 
 import type { ChangeId } from './change-id.ts';
-import type { EventStore } from './event-store.ts';
+import type { StoreEvents } from './event-store.ts';
 import type { UsageStore } from './usage-store.ts';
 
 /**
@@ -125,7 +125,7 @@ export interface Store {
   readonly usage: UsageStore;
 
   /** The events of experiments, and what was folded of them. It is beside the ledgers, too. */
-  readonly events: EventStore;
+  readonly events: StoreEvents;
 
   /** How to bring back lost data. Undefined when only this process uses the store, because then no copy outlives it. */
   readonly recovery?: Recovery | undefined;

@@ -10,6 +10,7 @@ import type { MeasuredRun, MeasuredRuns } from '../../src/events/measured-runs.t
 import type { EventStore, Partition } from '../../src/store/event-store.ts';
 import { secureRandom } from '../../src/random.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { openEventsOf } from '../support/event-store.ts';
 import { startRedis, type RedisProcess } from './processes.ts';
 import { openStore as openRedis } from './store.ts';
 
@@ -151,12 +152,16 @@ const measureBoth = async (store: EventStore, name: string, bytes: Measure['byte
 
 const redis = await startRedis();
 const inRedis = await openRedis(redis.url);
-await measureBoth(inRedis.events, 'Redis', redisBytes(redis));
+const redisEvents = await openEventsOf(inRedis);
+await measureBoth(redisEvents.store, 'Redis', redisBytes(redis));
+await redisEvents.close();
 await inRedis.close();
 await redis.remove();
 
 const directory = mkdtempSync(join(tmpdir(), 'pennon-events-'));
 const inSqlite = await openSqliteStore({ directory, random: secureRandom });
-await measureBoth(inSqlite.events, 'SQLite', sqliteBytes(directory));
+const sqliteEvents = await openEventsOf(inSqlite);
+await measureBoth(sqliteEvents.store, 'SQLite', sqliteBytes(directory));
+await sqliteEvents.close();
 await inSqlite.close();
 rmSync(directory, { recursive: true });

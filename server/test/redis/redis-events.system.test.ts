@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 
 import { secureRandom } from '../../src/random.ts';
 import { describeEvents } from '../events-suite.ts';
+import { openEventsOf } from '../support/event-store.ts';
 import { useRedis } from './setup.ts';
 import { openStore } from './store.ts';
 
@@ -18,17 +19,19 @@ describeEvents('the Redis store', logBytes =>
 
 it('one process folds a partition, until it has not done so for seconds', async () => {
   const prefix = `events-${secureRandom(8)}`;
-  const [first, second] = [
+  const stores = [
     await openStore(redis().url, { prefix }),
     await openStore(redis().url, { prefix }),
-  ];
+  ] as const;
+  const opened = [await openEventsOf(stores[0]), await openEventsOf(stores[1])] as const;
+  const [first, second] = [opened[0].store, opened[1].store];
   const partition = { ledger: { kind: 'flagSet', id: 'one' }, number: 3 } as const;
   const other = { ...partition, number: 4 };
-  expect(await first.events.lead(partition)).toBe(true);
-  expect(await second.events.lead(partition)).toBe(false);
-  expect(await first.events.lead(partition)).toBe(true);
-  expect(await second.events.lead(other)).toBe(true);
-  await first.events.clear(partition.ledger);
-  expect(await second.events.lead(partition)).toBe(true);
-  await Promise.all([first.close(), second.close()]);
+  expect(await first.lead(partition)).toBe(true);
+  expect(await second.lead(partition)).toBe(false);
+  expect(await first.lead(partition)).toBe(true);
+  expect(await second.lead(other)).toBe(true);
+  await first.clear(partition.ledger);
+  expect(await second.lead(partition)).toBe(true);
+  await Promise.all([...opened, ...stores].map(each => each.close()));
 });

@@ -12,9 +12,3 @@ export const TASKS = {
 
 export type Tasks = typeof TASKS;
 export type TaskName = keyof Tasks;
-
-/** A task with its input, and the number that its reply repeats. */
-export type TaskRequest = { readonly id: number; readonly task: TaskName; readonly input: unknown };
-export type TaskReply = { readonly id: number } & (
-  { readonly result: unknown } | { readonly error: unknown }
-);

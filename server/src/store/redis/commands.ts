@@ -15,8 +15,6 @@ export type RedisContext = {
   readonly changeFeedLength: number;
   /** The approximate number of audit entries to keep in each log. Undefined keeps all. */
   readonly auditMaxEntries: number | undefined;
-  /** About how large the log of the events of an environment may be. */
-  readonly eventLogBytes: number;
   readonly onWarning: (message: string) => void;
   /** Called with the number of entries in the keys that Pennon did not write, and that it has removed or replaced. */
   readonly onForeign: (count: number) => void;

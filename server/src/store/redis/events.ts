@@ -5,8 +5,13 @@ import {
   type FoldWrite,
   type Partition,
 } from '../event-store.ts';
-import { readBytes, replyOf, runScript, type RedisContext } from './commands.ts';
+import { readBytes, replyOf, runScript, type RedisContext as StoreContext } from './commands.ts';
 import { asByteString, asList, asText, optional } from './reply.ts';
+
+type RedisContext = Pick<StoreContext, 'connections' | 'keys' | 'random'> & {
+  /** About how large the log of an environment may be. */
+  readonly logBytes: number;
+};
 
 /** So many, that a cluster shares the work. */
 const PARTITIONS = 16;
@@ -149,10 +154,10 @@ const TRIMMED_ENTRIES = 1_000;
 
 /** Removes the oldest entries while the log is too large, but none that is not folded. */
 const trim = async (context: RedisContext, partition: Partition): Promise<void> => {
-  const { connections, keys, eventLogBytes } = context;
+  const { connections, keys, logBytes } = context;
   const log = keys.events.log(partition);
   const bytes = optional(await replyOf(connections.send('memory', ['USAGE', log])), Number) ?? 0;
-  const excess = bytes - eventLogBytes / PARTITIONS;
+  const excess = bytes - logBytes / PARTITIONS;
   if (excess <= 0) return;
   const entries = Number(await replyOf(connections.send('xlen', [log])));
   const count = Math.min(TRIMMED_ENTRIES, Math.ceil((entries * excess) / bytes));

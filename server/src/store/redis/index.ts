@@ -5,6 +5,7 @@ import type { Random } from '../../random.ts';
 import type { ChangeId } from '../change-id.ts';
 import { parseStored } from '../serialization.ts';
 import type { FleetMember, Ledger, ServerReport, Store } from '../store.ts';
+import type { RedisEvents } from '../events-location.ts';
 import { findAudit, readAuditEntries } from './audit.ts';
 import { replyOf, runScript, type RedisContext } from './commands.ts';
 import { commitTo } from './commit.ts';
@@ -17,7 +18,6 @@ import { readMended } from './mend.ts';
 import { recoveryOn } from './recovery.ts';
 import { readDocument, readLedger } from './read.ts';
 import { asList, asRows, asText, optional } from './reply.ts';
-import { eventsOn } from './events.ts';
 import { usageOn } from './usage.ts';
 import { readVersions } from './versions.ts';
 import type { RedisAddress } from './url.ts';
@@ -59,25 +59,26 @@ export const openRedisStore = async (options: RedisOptions): Promise<Store> => {
     random,
     changeFeedLength: options.changeFeedLength ?? CHANGE_FEED_LENGTH,
     auditMaxEntries,
-    eventLogBytes: options.eventLogBytes ?? EVENT_LOG_BYTES,
     onWarning: onWarning ?? (() => {}),
     onForeign: count => (foreign += count),
   };
   const isReady = await connections.waitUntilReady(FIRST_CONNECTION_MS);
   if (isReady && onWarning !== undefined) await warnAboutConfig(connections, onWarning);
-  const eventConnections =
-    options.eventsAddress && openConnections({ address: options.eventsAddress, tls, clock });
-  const store = createStore(context, { ...context, connections: eventConnections ?? connections });
+  const events: RedisEvents = {
+    type: 'redis',
+    address: options.eventsAddress ?? address,
+    prefix,
+    tls,
+    logBytes: options.eventLogBytes ?? EVENT_LOG_BYTES,
+  };
   return {
-    ...store,
+    ...createStore(context),
+    events: { location: events },
     foreignEntries: () => foreign,
-    async close() {
-      await Promise.all([store.close(), eventConnections?.close()]);
-    },
   };
 };
 
-const createStore = (context: RedisContext, eventsContext: RedisContext): Store => {
+const createStore = (context: RedisContext): Omit<Store, 'events'> => {
   const { connections, keys } = context;
   const closing = new AbortController();
   const remove = async (all: readonly string[]) => {
@@ -103,7 +104,6 @@ const createStore = (context: RedisContext, eventsContext: RedisContext): Store 
     },
     recovery: recoveryOn(context),
     usage: usageOn(context),
-    events: eventsOn(eventsContext),
     follow: (ledger, after, signal) =>
       followLedger(context, ledger, after, AbortSignal.any([signal, closing.signal])),
     findAudit: (ledger, query) =>

@@ -19,7 +19,6 @@ import {
 } from '../serialization.ts';
 import type { Commit, CommitOutcome, Ledger, LedgerKind, Store } from '../store.ts';
 import { fleetOfOne } from '../store.ts';
-import type { EventStore } from '../event-store.ts';
 import type { UsageStore } from '../usage-store.ts';
 import { startIntegrityCheck } from './integrity.ts';
 import type { Output } from './protocol.ts';
@@ -55,7 +54,9 @@ export const openSqliteStore = async ({
     ...readsOf(thread),
     ...fleetOfOne,
     usage: usageOn(thread),
-    events: eventsOn(thread, eventLogBytes),
+    events: {
+      location: { type: 'sqlite', directory: resolve(directory), logBytes: eventLogBytes },
+    },
     isDamaged: integrity.isDamaged,
     async close() {
       // From now on, operations are rejected.
@@ -135,19 +136,6 @@ const usageOn = ({ call }: DatabaseThread): UsageStore => ({
   lastEvaluated: ledger => call('lastEvaluated', ledger),
   unknownFlags: (ledger, since) => call('unknownFlags', { ledger, since }),
   clear: ledger => call('clearUsage', ledger),
-});
-
-const eventsOn = ({ call }: DatabaseThread, logBytes: number): EventStore => ({
-  partitions: 1,
-  append: ({ id }, entries) => call('appendEvents', { ledger: id, entries }),
-  lead: async () => true,
-  read: ({ ledger }, after, limit) => call('readEvents', { ledger: ledger.id, after, limit }),
-  cursor: ({ ledger }) => call('eventCursor', ledger.id),
-  load: ({ ledger }, cells) => call('loadCells', { ledger: ledger.id, cells }),
-  loadGroup: ({ ledger }, group) => call('loadGroup', { ledger: ledger.id, group }),
-  write: ({ ledger }, write) => call('writeFold', { ledger: ledger.id, write }),
-  trim: ({ ledger }) => call('trimEvents', { ledger: ledger.id, bytes: logBytes }),
-  clear: ({ id }) => call('clearEvents', id),
 });
 
 /** Characters of text in one message, which is copied while both threads wait. */

@@ -22,7 +22,6 @@ import type {
   StagedRows,
 } from './protocol.ts';
 import { integerColumn, textColumn, transaction, type Row } from './sql.ts';
-import type { eventOperationsIn } from './event-operations.ts';
 import type { usageOperationsIn } from './usage-operations.ts';
 
 export type OperationTable = {
@@ -33,7 +32,6 @@ export type OperationTable = {
 export const operationsOn = (
   { database, close }: OwnedDatabase,
   { closeUsage, ...usage }: UsageOperations,
-  { closeEvents, ...events }: EventOperations,
 ): OperationTable => {
   const statements = prepareStatements(database);
   const find = (ledger: Ledger) => findLedger(statements, ledger);
@@ -80,18 +78,15 @@ export const operationsOn = (
       return found === undefined ? [] : withinAuditBytes(entriesOf(statements, found.number, ids));
     },
     ...usage,
-    ...events,
     ping: () => checkWritable(database),
     close() {
       closeUsage();
-      closeEvents();
       close();
     },
   };
 };
 
 type UsageOperations = ReturnType<typeof usageOperationsIn>;
-type EventOperations = ReturnType<typeof eventOperationsIn>;
 
 type Statements = ReturnType<typeof prepareStatements>;
 

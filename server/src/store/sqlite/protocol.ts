@@ -1,4 +1,3 @@
-import type { Cell, FoldWrite, LogEntry, NewEntry } from '../event-store.ts';
 import type { ChangeId } from '../change-id.ts';
 import type {
   AuditDraftRow,
@@ -38,20 +37,6 @@ export type Operations = {
   lastEvaluated: { input: UsageLedger; output: ReadonlyMap<string, number> };
   unknownFlags: { input: { ledger: UsageLedger; since: number }; output: readonly string[] };
   clearUsage: { input: UsageLedger; output: void };
-  appendEvents: { input: { ledger: string; entries: readonly NewEntry[] }; output: void };
-  readEvents: {
-    input: { ledger: string; after: string; limit: number };
-    output: readonly LogEntry[];
-  };
-  eventCursor: { input: string; output: string };
-  loadCells: {
-    input: { ledger: string; cells: readonly Cell[] };
-    output: readonly (string | undefined)[];
-  };
-  loadGroup: { input: { ledger: string; group: string }; output: ReadonlyMap<string, string> };
-  writeFold: { input: { ledger: string; write: FoldWrite }; output: boolean };
-  trimEvents: { input: { ledger: string; bytes: number }; output: void };
-  clearEvents: { input: string; output: void };
   ping: { input: void; output: void };
   close: { input: void; output: void };
 };

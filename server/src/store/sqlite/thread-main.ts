@@ -6,7 +6,6 @@ import { toStoreError } from './errors.ts';
 import { databasePath, openDatabase } from './file.ts';
 import { operationsOn, type OperationTable } from './operations.ts';
 import type { OperationName, Output, ThreadError, ThreadReply, ThreadRequest } from './protocol.ts';
-import { eventOperationsIn } from './event-operations.ts';
 import { usageOperationsIn } from './usage-operations.ts';
 
 /**
@@ -29,11 +28,7 @@ const serve = (port: MessagePort, directory: string): void => {
 const openOperations = (directory: string, path: string): OperationTable => {
   const owned = openDatabase(directory);
   try {
-    const operations = operationsOn(
-      owned,
-      usageOperationsIn(directory),
-      eventOperationsIn(directory),
-    );
+    const operations = operationsOn(owned, usageOperationsIn(directory));
     operations.ping();
     return operations;
   } catch (error) {
