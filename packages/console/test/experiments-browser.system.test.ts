@@ -38,6 +38,8 @@ const create = async (kind: 'flags' | 'metrics' | 'experiments', body: object) =
   expect([status, text]).toEqual([201, text]);
 };
 
+const DAY_MS = 86_400_000;
+
 const RULE = {
   id: 'half',
   conditions: [],
@@ -160,6 +162,82 @@ describe('experiments', () => {
     await page.getByText('Decided: on for all').waitFor();
   });
 
+  it('are planned by the calculator, with the weights of the split', async () => {
+    const split = [
+      { variant: 'on', weight: 1 },
+      { variant: 'off', weight: 3 },
+    ];
+    await create('flags', { ...FLAG, rules: [{ ...RULE, split }] });
+    await create('metrics', BOUGHT);
+    const page = await openPage(tests.browser, `${tests.url}/experiments?env=production`, {
+      expected: /400/,
+    });
+    await signIn(page);
+    await page.getByRole('button', { name: 'New experiment' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Key', { exact: true }).fill('checkout-2');
+    await dialog.getByLabel('Flag').fill('checkout');
+    await dialog.getByLabel('Control').selectOption('off');
+    await dialog.getByLabel('bought').selectOption('primary');
+    await dialog.locator('.calculator summary').click();
+    await dialog.getByLabel('Effect, in %').fill('10');
+    await dialog.getByLabel('Units a day').fill('5000');
+    await dialog.getByLabel('Baseline rate, in %').fill('140');
+    await dialog.getByRole('button', { name: 'Compute' }).click();
+    await dialog.getByText('must be a rate between 0 and 1').waitFor();
+    await dialog.getByLabel('Baseline rate, in %').fill('10');
+    await dialog.getByRole('button', { name: 'Compute' }).click();
+    const body = { kind: 'conversion', baseline: 0.1, effect: 0.1, unitsPerDay: 5_000 };
+    const { body: plan } = await tests.server.request('POST', '/api/v1/plan', {
+      body: { ...body, weights: [3, 1] },
+    });
+    await dialog
+      .getByText(`${plan.units.toLocaleString('en')} units find an effect of 10%`)
+      .waitFor();
+    await dialog.getByRole('button', { name: 'Use for the plan' }).click();
+    await submit(page);
+    await page.waitForURL(/experiments\/checkout-2/);
+    const { body: created } = await tests.server.api('GET', '/experiments/checkout-2');
+    expect(created.plan.units).toBe(plan.units);
+    const days = (Date.parse(created.plan.end) - Date.now()) / DAY_MS;
+    expect(Math.round(days)).toBe(plan.recommendedDays);
+  });
+
+  it('show one unit, whose value is in no address', async () => {
+    await runExperiment();
+    const at = new Date().getTime();
+    const exposure = { variant: 'off', firstMs: at, quarantined: false, settled: false };
+    const values = [{ metric: 'bought', value: 1, denominator: null, countsFromMs: at + DAY_MS }];
+    given.units = {
+      ada: { assigned: 'on', exposure, metrics: values },
+      grace: { assigned: null, exposure: { ...exposure, quarantined: true }, metrics: values },
+    };
+    const page = await open('/experiments/checkout-2?env=production');
+    const urls: string[] = [];
+    page.on('request', request => void urls.push(request.url()));
+    const section = page.getByRole('region', { name: 'One unit' });
+    await section.getByLabel('Value of targetingKey').fill('ada');
+    await section.getByRole('button', { name: 'Look up' }).click();
+    const row = section.getByRole('row').filter({ hasText: 'bought' });
+    await row.getByRole('cell', { name: '1', exact: true }).waitFor();
+    expect(await section.locator('.facts').innerText()).toMatch(
+      /conditions hold\s+on\s.*exposed to\s+off\s/s,
+    );
+    await expectLayout(page, 'one unit', {});
+    await section.getByLabel('Value of targetingKey').fill('grace');
+    await section.getByRole('button', { name: 'Look up' }).click();
+    await section.getByText('It saw several variants').waitFor();
+    expect(await row.count()).toBe(0);
+    await section.getByLabel('Value of targetingKey').fill(HOSTILE);
+    await section.getByRole('button', { name: 'Look up' }).click();
+    await section.getByText('not exposed').waitFor();
+    expect([page.url(), ...urls].filter(url => /ada|grace/.test(url))).toEqual([]);
+    const editor = await tests.server.keyOf('editor', 'production');
+    const other = await open('/experiments/checkout-2?env=production', {}, editor);
+    const find = other.getByRole('button', { name: 'Look up' });
+    expect(await find.getAttribute('title')).toBe('Needs the role admin in production');
+  });
+
   it('cannot be changed by a viewer, and name the role that may', async () => {
     await create('flags', FLAG);
     await create('metrics', BOUGHT);
@@ -172,7 +250,6 @@ describe('experiments', () => {
   });
 });
 
-const DAY_MS = 86_400_000;
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 'yyyy-mm-dd'.length);
 
 /** The moments of so many days of a running experiment. */

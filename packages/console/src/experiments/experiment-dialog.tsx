@@ -21,6 +21,7 @@ import {
   type Metric,
   type MetricRole,
 } from './experiments.ts';
+import { PlanFields } from './plan-fields.tsx';
 
 type ExperimentDialogProps = {
   readonly environment: string;
@@ -72,28 +73,7 @@ export const ExperimentDialog = (props: ExperimentDialogProps) => {
       <Loaded query={metrics}>
         {all => <MetricFields all={all} chosen={experiment?.metrics ?? []} />}
       </Loaded>
-      <div className="field-columns">
-        <SelectField
-          name="analysis.method"
-          label={t('experiments.method')}
-          value={experiment?.analysis.method}
-          choices={METHODS.map(method => [method, t(`experiments.method.${method}`)])}
-        />
-        <TextField
-          name="plan.end"
-          type="datetime-local"
-          label={t('experiments.end')}
-          hint={t('experiments.endHint')}
-          value={localTime(experiment?.plan?.end)}
-        />
-        <TextField
-          name="plan.units"
-          type="number"
-          label={t('experiments.units')}
-          hint={t('experiments.unitsHint')}
-          value={experiment?.plan?.units.toString() ?? ''}
-        />
-      </div>
+      <PlanFields environment={environment} experiment={experiment} />
     </FormDialog>
   );
 };
@@ -280,14 +260,4 @@ const planOf = (form: FormData): ExperimentFields['plan'] => {
   if (end === '' && units === null) return null;
   // What is missing is for the server to refuse, with the name of the field.
   return { end: end && new Date(end).toISOString(), units: units ?? 0 };
-};
-
-/** Returns a time as an input of the zone of the browser takes it. */
-const localTime = (instant: string | undefined): string => {
-  if (instant === undefined) return '';
-  const time = new Date(instant);
-  const minutes = time.getTimezoneOffset();
-  return new Date(time.getTime() - minutes * 60_000)
-    .toISOString()
-    .slice(0, 'yyyy-mm-ddThh:mm'.length);
 };

@@ -25,6 +25,7 @@ import {
 import { Fact } from './fact.tsx';
 import { recommendationText, warningText } from './recommendation.ts';
 import { ResultsSections } from './results.tsx';
+import { UnitSection } from './unit-section.tsx';
 
 const FROM = '/signed-in/experiments/$key';
 
@@ -84,6 +85,13 @@ const LoadedExperiment = ({ environment, name }: LoadedExperimentProps) => {
                 environment={environment}
                 experiment={name}
                 hasEvents={response.source === 'events'}
+              />
+            )}
+            {response.run !== undefined && response.source === 'events' && (
+              <UnitSection
+                environment={environment}
+                experiment={name}
+                attribute={response.run.unit}
               />
             )}
             <Design environment={environment} experiment={response} />

@@ -12,6 +12,9 @@ export type ExperimentState = Experiment['state'];
 export type Results = ApiOutputs['experiments']['getResults'];
 export type ResultsSeries = ApiOutputs['experiments']['getSeries'];
 export type ResultsHealth = ApiOutputs['experiments']['getHealth'];
+export type UnitInRun = ApiOutputs['experiments']['unit'];
+export type PlanCreate = ApiInputs['experiments']['plan'];
+export type PlanResult = ApiOutputs['experiments']['plan'];
 export type Metric = ApiOutputs['metrics']['list']['items'][number];
 export type MetricCreate = ApiInputs['metrics']['create'];
 

@@ -83,14 +83,15 @@ export const createFullProject = async (server: TestServer): Promise<FullProject
     event: 'bought',
     window: { toMs: 86_400_000 },
   });
-  await post(`experiments${here}`, {
-    key: SHOWN.experiment,
+  const experiment = {
     hypothesis: HOSTILE,
-    flag: SHOWN.flag,
     rule: 'half',
     control: 'off',
     metrics: [{ metric: 'bought', role: 'primary', minimumEffect: 0.03 }],
-  });
+  };
+  await post(`experiments${here}`, { key: SHOWN.experiment, flag: SHOWN.flag, ...experiment });
+  await post(`experiments${here}`, { key: SHOWN.running, flag: 'flag-04', ...experiment });
+  await post(`experiments/${SHOWN.running}/start${here}`, {});
   await post(`ramps${here}`, {
     key: SHOWN.ramp,
     description: HOSTILE,

@@ -21,6 +21,7 @@ export const SHOWN = {
   flag: 'flag-01',
   segment: 'staff',
   experiment: 'checkout-2',
+  running: 'checkout-3',
   ramp: 'staff-release',
   environment: 'production',
 } as const;
@@ -69,6 +70,14 @@ const newKey: Overlay = {
     await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('script');
     await page.locator('[role=dialog] [type=submit]').click();
     await page.locator('.secret').waitFor();
+  },
+};
+
+const newExperiment: Overlay = {
+  name: 'New experiment, with its calculator',
+  async open(page) {
+    await click(page, 'New experiment');
+    await page.locator('.calculator summary').click();
   },
 };
 
@@ -164,7 +173,7 @@ export const SCREENS: readonly Screen[] = [
     route: '/experiments',
     path: `/experiments?env=${SHOWN.environment}`,
     ready: '.wide-page:has([aria-current=page][href*="/experiments"]) .item',
-    overlays: [button('New experiment')],
+    overlays: [newExperiment],
   },
   {
     name: 'ramps',
@@ -193,6 +202,14 @@ export const SCREENS: readonly Screen[] = [
     path: `/experiments/${SHOWN.experiment}?env=${SHOWN.environment}`,
     ready: '.facts',
     overlays: [button('Start')],
+  },
+  {
+    name: 'running experiment',
+    route: '/experiments/$key',
+    path: `/experiments/${SHOWN.running}?env=${SHOWN.environment}`,
+    ready: '.verdict',
+    prepare: async page => page.locator('.unit-form').waitFor(),
+    overlays: [button('Decide'), button('Stop')],
   },
   {
     name: 'compare',
