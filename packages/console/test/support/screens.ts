@@ -232,5 +232,5 @@ export const SCREENS: readonly Screen[] = [
   settingsScreen('groups', button('New group'), button(/^Edit /), button(/^Delete /)),
   settingsScreen('invitations', button('Invite'), button(/^Withdraw /)),
   settingsScreen('account', button('Change password'), button('New token')),
-  { name: 'unknown page', route: '', path: '/unknown', ready: 'main.page h1' },
+  { name: 'unknown page', route: '/$', path: '/unknown', ready: '.page h1' },
 ];
