@@ -4,6 +4,7 @@ import { bulkBenchmark } from './bulk/benchmark.ts';
 import { bytesBenchmark } from './bytes/benchmark.ts';
 import { consoleBenchmark } from './console/benchmark.ts';
 import { engineBenchmark } from './engine/benchmark.ts';
+import { eventsBenchmark } from './events/benchmark.ts';
 import { experimentsBenchmark } from './experiments/benchmark.ts';
 import { holdBenchmark } from './hold/benchmark.ts';
 import { httpBenchmark } from './http/benchmark.ts';
@@ -34,6 +35,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   experiments: experimentsBenchmark,
   ramps: rampsBenchmark,
   usage: usageBenchmark,
+  events: eventsBenchmark,
   console: consoleBenchmark,
 };
 

@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Settings } from '../hold/server.ts';
+import type { Table } from '../table.ts';
+import {
+  batchOf,
+  EVALUATION,
+  EVENTS_OF_BATCH,
+  startExperiment,
+  type EventServer,
+} from './experiment.ts';
+import { insertMs, xaddMs } from './raw.ts';
+
+/** The peak of a million users a day. */
+const EVENTS_PER_SECOND = 6_000;
+const EVALUATIONS_PER_SECOND = 200;
+const TURNS_PER_SECOND = 20;
+const IN_FLIGHT = 8;
+
+type Scale = { readonly batches: number; readonly rounds: number; readonly roundSeconds: number };
+
+const FULL: Scale = { batches: 2_500, rounds: 7, roundSeconds: 5 };
+const QUICK: Scale = { batches: 300, rounds: 2, roundSeconds: 2 };
+
+/** A store, and what adds the same texts to it without a server. */
+type Target = {
+  readonly name: string;
+  /** For a server with no data. */
+  readonly settings: () => Settings;
+  readonly rawName: string;
+  readonly rawMs: (texts: readonly string[]) => number | Promise<number>;
+};
+
+const sendAll = async (server: EventServer, kind: 'exposure' | 'track', batches: number) => {
+  let next = 0;
+  const start = performance.now();
+  const send = async (): Promise<void> => {
+    while (next < batches) {
+      const index = next;
+      next += 1;
+      await server.post('/events', batchOf(index, kind));
+    }
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, send));
+  return performance.now() - start;
+};
+
+const POLL_MS = 500;
+
+/** Resolves when everything is folded. What is sent waits for 15 s before that. */
+const untilFolded = async (server: EventServer): Promise<void> => {
+  do await sleep(POLL_MS);
+  while (!(await server.isFolded()));
+};
+
+const rate = (count: number, ms: number): string =>
+  Math.round((1_000 * count) / ms).toLocaleString('en-US');
+
+/** Measures exposures of new units, and then what these did. */
+const ingestRows = async (target: Target, { batches }: Scale): Promise<string[][]> => {
+  await using server = await startExperiment(target.settings());
+  const events = batches * EVENTS_OF_BATCH;
+  const rows: string[][] = [];
+  for (const kind of ['exposure', 'track'] as const) {
+    const texts = Array.from({ length: batches }, (_, index) => batchOf(index, kind));
+    const rawMs = await target.rawMs(texts);
+    const before = await server.report();
+    const sentMs = await sendAll(server, kind, batches);
+    const sent = await server.report();
+    await untilFolded(server);
+    const folded = await server.report();
+    rows.push([
+      `${target.name}, ${kind === 'exposure' ? 'exposures of new units' : 'tracking events'}`,
+      rate(events, rawMs),
+      rate(events, sentMs),
+      (sentMs / rawMs).toFixed(1),
+      rate(events, sent.cpuMs - before.cpuMs),
+      rate(events, folded.cpuMs - sent.cpuMs),
+    ]);
+  }
+  return rows;
+};
+
+/** Returns the durations of evaluations in milliseconds, with events beside them or without. */
+const evaluate = async (
+  server: EventServer,
+  seconds: number,
+  nextBatch: (() => string) | undefined,
+): Promise<number[]> => {
+  const durations: number[] = [];
+  const perTurn = EVALUATIONS_PER_SECOND / TURNS_PER_SECOND;
+  const batchesPerTurn = EVENTS_PER_SECOND / EVENTS_OF_BATCH / TURNS_PER_SECOND;
+  for (let turn = 0; turn < seconds * TURNS_PER_SECOND; turn += 1) {
+    const due = sleep(1_000 / TURNS_PER_SECOND);
+    const batches =
+      nextBatch === undefined
+        ? []
+        : Array.from({ length: batchesPerTurn }, () => server.post('/events', nextBatch()));
+    for (let i = 0; i < perTurn; i += 1) {
+      const start = performance.now();
+      await server.post('/evaluate', EVALUATION);
+      durations.push(performance.now() - start);
+    }
+    await Promise.all([due, ...batches]);
+  }
+  return durations;
+};
+
+const MEDIAN = 0.5;
+const HIGH = 0.99;
+const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? NaN;
+
+/** The median of the rounds, with the smallest and the largest. */
+const spread = (values: readonly number[]): string =>
+  `${quantile(values, MEDIAN).toFixed(1)} (${Math.min(...values).toFixed(1)}–${Math.max(...values).toFixed(1)})`;
+
+/** Rounds with and without events alternate, so that other work on the machine disturbs both. */
+const latencyRows = async (
+  { name, settings }: Target,
+  { rounds, roundSeconds }: Scale,
+): Promise<string[][]> => {
+  await using server = await startExperiment(settings());
+  let batch = 0;
+  const nextBatch = () => {
+    batch += 1;
+    return batchOf(batch, batch % 4 === 0 ? 'exposure' : 'track');
+  };
+  await evaluate(server, roundSeconds, nextBatch);
+  const without: number[][] = [];
+  const beside: number[][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    without.push(await evaluate(server, roundSeconds, undefined));
+    beside.push(await evaluate(server, roundSeconds, nextBatch));
+  }
+  const row = (title: string, measured: readonly number[][]): string[] => [
+    `${name}, ${title}`,
+    ...[MEDIAN, HIGH].map(share => spread(measured.map(each => quantile(each, share)))),
+  ];
+  return [
+    row('without events', without),
+    row(`beside ${EVENTS_PER_SECOND.toLocaleString('en-US')} events a second`, beside),
+  ];
+};
+
+/** What events cost, beside the plain writes of the stores, and whether they slow evaluations. */
+export const eventsBenchmark = async ({
+  isQuick,
+  redis,
+}: {
+  readonly isQuick: boolean;
+  readonly redis: string | undefined;
+}): Promise<Table[]> => {
+  const scale = isQuick ? QUICK : FULL;
+  const targets: readonly Target[] = [
+    { name: 'embedded', settings: () => ({}), rawName: 'INSERT', rawMs: insertMs },
+    ...(redis === undefined
+      ? []
+      : [
+          {
+            name: 'Redis',
+            settings: () => ({
+              REDIS_URL: redis,
+              PENNON_REDIS_PREFIX: `pennon-bench-${randomUUID()}`,
+            }),
+            rawName: 'XADD',
+            rawMs: (texts: readonly string[]) => xaddMs(redis, texts),
+          },
+        ]),
+  ];
+  const ingest: string[][] = [];
+  const latency: string[][] = [];
+  for (const target of targets) ingest.push(...(await ingestRows(target, scale)));
+  for (const target of targets) latency.push(...(await latencyRows(target, scale)));
+  return [
+    {
+      title: `${scale.batches * EVENTS_OF_BATCH} events in batches of ${EVENTS_OF_BATCH}, one experiment of three metrics`,
+      columns: [
+        'events a second',
+        targets.map(({ rawName }) => rawName).join(' or '),
+        'POST /events',
+        'times as long',
+        'accepted a CPU second',
+        'folded a CPU second',
+      ],
+      rows: ingest,
+      notes: ['CPU seconds of the server, all threads; not those of Redis.'],
+    },
+    {
+      title: `POST /evaluate, ${EVALUATIONS_PER_SECOND} a second, ${scale.rounds} alternating rounds of ${scale.roundSeconds} s`,
+      columns: ['milliseconds: median of the rounds (least–most)', 'p50', 'p99'],
+      rows: latency,
+      notes: ['The client is on the same machine, and sends the events too.'],
+    },
+  ];
+};
