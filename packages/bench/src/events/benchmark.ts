@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
 import type { Settings } from '../hold/server.ts';
 import type { Table } from '../table.ts';
@@ -46,6 +47,7 @@ const sendAll = async (server: EventServer, kind: 'exposure' | 'track', batches:
   return performance.now() - start;
 };
 
+const SETTLE_MS = 500;
 const POLL_MS = 500;
 
 /** Resolves when everything is folded. What is sent waits for 15 s before that. */
@@ -82,27 +84,18 @@ const ingestRows = async (target: Target, { batches }: Scale): Promise<string[][
   return rows;
 };
 
-/** Returns the durations of evaluations in milliseconds, with events beside them or without. */
-const evaluate = async (
-  server: EventServer,
-  seconds: number,
-  nextBatch: (() => string) | undefined,
-): Promise<number[]> => {
+/** Returns the durations of evaluations in milliseconds. */
+const evaluate = async (server: EventServer, seconds: number): Promise<number[]> => {
   const durations: number[] = [];
   const perTurn = EVALUATIONS_PER_SECOND / TURNS_PER_SECOND;
-  const batchesPerTurn = EVENTS_PER_SECOND / EVENTS_OF_BATCH / TURNS_PER_SECOND;
   for (let turn = 0; turn < seconds * TURNS_PER_SECOND; turn += 1) {
     const due = sleep(1_000 / TURNS_PER_SECOND);
-    const batches =
-      nextBatch === undefined
-        ? []
-        : Array.from({ length: batchesPerTurn }, () => server.post('/events', nextBatch()));
     for (let i = 0; i < perTurn; i += 1) {
       const start = performance.now();
       await server.post('/evaluate', EVALUATION);
       durations.push(performance.now() - start);
     }
-    await Promise.all([due, ...batches]);
+    await due;
   }
   return durations;
 };
@@ -122,18 +115,22 @@ const latencyRows = async (
   { rounds, roundSeconds }: Scale,
 ): Promise<string[][]> => {
   await using server = await startExperiment(settings());
-  let batch = 0;
-  const nextBatch = () => {
-    batch += 1;
-    return batchOf(batch, batch % 4 === 0 ? 'exposure' : 'track');
+  const load = new Worker(new URL('load.ts', import.meta.url), {
+    workerData: { url: server.url, eventsPerSecond: EVENTS_PER_SECOND },
+  });
+  const measure = async (message: 'start' | 'stop'): Promise<number[]> => {
+    load.postMessage(message);
+    await sleep(SETTLE_MS);
+    return evaluate(server, roundSeconds);
   };
-  await evaluate(server, roundSeconds, nextBatch);
+  await measure('start');
   const without: number[][] = [];
   const beside: number[][] = [];
   for (let round = 0; round < rounds; round += 1) {
-    without.push(await evaluate(server, roundSeconds, undefined));
-    beside.push(await evaluate(server, roundSeconds, nextBatch));
+    without.push(await measure('stop'));
+    beside.push(await measure('start'));
   }
+  await load.terminate();
   const row = (title: string, measured: readonly number[][]): string[] => [
     `${name}, ${title}`,
     ...[MEDIAN, HIGH].map(share => spread(measured.map(each => quantile(each, share)))),
@@ -191,7 +188,7 @@ export const eventsBenchmark = async ({
       title: `POST /evaluate, ${EVALUATIONS_PER_SECOND} a second, ${scale.rounds} alternating rounds of ${scale.roundSeconds} s`,
       columns: ['milliseconds: median of the rounds (least–most)', 'p50', 'p99'],
       rows: latency,
-      notes: ['The client is on the same machine, and sends the events too.'],
+      notes: ['The events are sent by another thread of the client, on the same machine.'],
     },
   ];
 };
