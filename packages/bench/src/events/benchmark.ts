@@ -119,6 +119,7 @@ const latencyRows = async (
     workerData: { url: server.url, eventsPerSecond: EVENTS_PER_SECOND },
   });
   const measure = async (message: 'start' | 'stop'): Promise<number[]> => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     load.postMessage(message);
     await sleep(SETTLE_MS);
     return evaluate(server, roundSeconds);

@@ -1,4 +1,4 @@
-/** Sends events at a steady rate while it is told to. A thread of its own, so that it does not delay what is measured. */
+/** Sends events at a steady rate between two messages. A thread of its own, so that it does not delay what is measured. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
