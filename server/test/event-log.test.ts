@@ -313,3 +313,20 @@ it('an erasure without its fields is refused', async () => {
     'unit',
   ]);
 });
+
+it.each([
+  [5, 'the event must be a JSON object such as {"type": "exposure", …} or {"type": "track", …}'],
+  [{ type: 'tracked' }, 'type must be "exposure" or "track"'],
+])(
+  'what does not have the form of an event is rejected with the remedy: %j',
+  async (event, message) => {
+    await using started = await start();
+    const { server, clock } = started;
+    const body = { instance: 'instance-0123456789', sequence: 1, sentAtMs: clock.now() };
+    const sent = await server.api('POST', '/events', { body: { ...body, events: [event] } });
+    expect([sent.status, sent.body.rejected]).toEqual([
+      202,
+      [{ index: 0, code: 'INVALID', message }],
+    ]);
+  },
+);

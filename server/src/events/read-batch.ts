@@ -132,7 +132,17 @@ export const appendEvents = async (
   }
 };
 
+/** Returns why a value does not have the form of an event. */
+const formProblem = (input: unknown): string | undefined => {
+  if (!isJsonObject(input))
+    return 'the event must be a JSON object such as {"type": "exposure", …} or {"type": "track", …}';
+  const { type } = input;
+  return type === 'exposure' || type === 'track' ? undefined : 'type must be "exposure" or "track"';
+};
+
 const readEvent = (scope: BatchScope, input: unknown): Read => {
+  const problem = formProblem(input);
+  if (problem !== undefined) return { code: 'INVALID', message: problem };
   const parsed = TrackedEvent.safeParse(input);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
