@@ -57,36 +57,40 @@ const usersOf = (provider: PennonProvider, variant: string): string[] => {
   return users;
 };
 
-it('a harmful release at 1 % is rolled back, up to what a page shows', async () => {
-  await startRamp();
-  const { secret: key } = await flags.server.createKey('server');
-  const { provider, client, started } = openReal({ url: flags.server.url(), key });
-  expect(await started).toBe('ok');
-  const users = { old: usersOf(provider, 'old'), new: usersOf(provider, 'new') };
-  await visitor.page.evaluate(
-    ([options, targetingKey]) => pennon.start(options, { targetingKey }),
-    [{ url: proxy().url, key: flags.key }, users.new[0] ?? ''] as const,
-  );
-  const shown = () => visitor.page.evaluate(() => pennon.valueOf('checkout'));
-  expect(await shown()).toBe('New');
+it(
+  'a harmful release at 1 % is rolled back, up to what a page shows',
+  { timeout: 180_000 },
+  async () => {
+    await startRamp();
+    const { secret: key } = await flags.server.createKey('server');
+    const { provider, client, started } = openReal({ url: flags.server.url(), key });
+    expect(await started).toBe('ok');
+    const users = { old: usersOf(provider, 'old'), new: usersOf(provider, 'new') };
+    await visitor.page.evaluate(
+      ([options, targetingKey]) => pennon.start(options, { targetingKey }),
+      [{ url: proxy().url, key: flags.key }, users.new[0] ?? ''] as const,
+    );
+    const shown = () => visitor.page.evaluate(() => pennon.valueOf('checkout'));
+    expect(await shown()).toBe('New');
 
-  for (const targetingKey of [...users.old, ...users.new])
-    await client.getStringValue('checkout', '', { targetingKey });
-  const failed = [...users.old.slice(0, 2), ...users.new.slice(0, 60)];
-  const failedAt = performance.now();
-  for (const targetingKey of failed) client.track('failed', { targetingKey });
-  // Without this, the provider sends them up to 5 s later.
-  expect(await provider.flush()).toBe(true);
-  // It takes under 40 s, which a test with a fake clock expects: here the machine may be busy.
-  await expect.poll(shown, { timeout: 120_000, interval: 250 }).toBe('Old');
-  const seconds = (performance.now() - failedAt) / 1_000;
-  process.stdout.write(`${seconds.toFixed(1)} s from failures to the value in the browser\n`);
+    for (const targetingKey of [...users.old, ...users.new])
+      await client.getStringValue('checkout', '', { targetingKey });
+    const failed = [...users.old.slice(0, 2), ...users.new.slice(0, 60)];
+    const failedAt = performance.now();
+    for (const targetingKey of failed) client.track('failed', { targetingKey });
+    // Without this, the provider sends them up to 5 s later.
+    expect(await provider.flush()).toBe(true);
+    // It takes under 40 s, which a test with a fake clock expects: here the machine may be busy.
+    await expect.poll(shown, { timeout: 120_000, interval: 250 }).toBe('Old');
+    const seconds = (performance.now() - failedAt) / 1_000;
+    process.stdout.write(`${seconds.toFixed(1)} s from failures to the value in the browser\n`);
 
-  expect(await flags.server.api('GET', `ramps/new-checkout?${QUERY}`)).toMatchObject({
-    state: 'rolledBack',
-    reason: {
-      code: 'harm',
-      evidence: { metric: 'failed', soFar: { control: 2, treatment: 60 } },
-    },
-  });
-});
+    expect(await flags.server.api('GET', `ramps/new-checkout?${QUERY}`)).toMatchObject({
+      state: 'rolledBack',
+      reason: {
+        code: 'harm',
+        evidence: { metric: 'failed', soFar: { control: 2, treatment: 60 } },
+      },
+    });
+  },
+);
