@@ -23,7 +23,7 @@ export const bundleInto = (folder: string): void => {
     metafile: true,
     external: ['node:*', ...dependencyNames(readManifest()).flatMap(name => [name, `${name}/*`])],
     splitting: true,
-    chunkNames: '[name]-[hash]',
+    chunkNames: 'shared-[hash]',
     format: 'esm',
     platform: 'neutral',
     mainFields: ['module', 'main'],
