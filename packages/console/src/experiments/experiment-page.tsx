@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 
 import { hasRole } from '../api/sessions.ts';
 import { SelectField, TextField } from '../components/field.tsx';
+import { DeleteFormDialog } from '../components/delete-form-dialog.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
 import { ActionButton, Loaded, Section } from '../components/section.tsx';
@@ -303,27 +304,23 @@ const DeleteDialog = ({ environment, experiment, isOpen, onClose }: DialogProps)
   const { api } = useRouteContext({ from: FROM });
   const navigate = useNavigate();
   const { key, etag } = experiment;
-  const remove = async (form: FormData): Promise<void> => {
+  const remove = async (comment: string): Promise<void> => {
     await api.procedures.experiments.delete.mutate(
       { environment, key, ifMatch: etag },
-      { context: { comment: textOf(form, 'comment') } },
+      { context: { comment } },
     );
     await navigate({ to: '/experiments', search: { env: environment } });
     api.queries.removeQueries({ queryKey: experimentOptions(api, environment, key).queryKey });
     await api.queries.invalidateQueries({ queryKey: EXPERIMENTS_KEY });
   };
   return (
-    <FormDialog
+    <DeleteFormDialog
       isOpen={isOpen}
       title={t('settings.deleteOne', { name: key })}
       hint={t('experiments.deleteHint')}
-      submit={t('settings.delete')}
-      isDangerous
-      onSubmit={remove}
+      onDelete={remove}
       onClose={onClose}
-    >
-      <TextField name="comment" label={t('review.comment')} rows={2} />
-    </FormDialog>
+    />
   );
 };
 

@@ -3,6 +3,7 @@ import { useRouteContext } from '@tanstack/react-router';
 import { useState } from 'react';
 
 import { SelectField, TextField } from '../components/field.tsx';
+import { DeleteFormDialog } from '../components/delete-form-dialog.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { choiceOf, keyOf, numberOrNull, textOf, textOrNull } from '../components/form-values.ts';
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
@@ -293,24 +294,17 @@ type DeleteMetricProps = {
 
 const DeleteMetric = ({ environment, metric: { key }, onClose }: DeleteMetricProps) => {
   const { api } = useRouteContext({ from: '/signed-in' });
-  const remove = async (form: FormData): Promise<void> => {
-    await api.procedures.metrics.delete.mutate(
-      { environment, key },
-      { context: { comment: textOf(form, 'comment') } },
-    );
+  const remove = async (comment: string): Promise<void> => {
+    await api.procedures.metrics.delete.mutate({ environment, key }, { context: { comment } });
     await api.queries.invalidateQueries({ queryKey: EXPERIMENTS_KEY });
   };
   return (
-    <FormDialog
+    <DeleteFormDialog
       isOpen
       title={t('metrics.deleteOne', { name: key })}
       hint={t('metrics.deleteHint')}
-      submit={t('settings.delete')}
-      isDangerous
-      onSubmit={remove}
+      onDelete={remove}
       onClose={onClose}
-    >
-      <TextField name="comment" label={t('review.comment')} rows={2} />
-    </FormDialog>
+    />
   );
 };

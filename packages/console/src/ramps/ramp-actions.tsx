@@ -3,6 +3,7 @@ import { useState } from 'react';
 
 import { hasRole } from '../api/sessions.ts';
 import { TextField } from '../components/field.tsx';
+import { DeleteFormDialog } from '../components/delete-form-dialog.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
 import { ActionButton } from '../components/section.tsx';
@@ -119,26 +120,22 @@ const DeleteDialog = ({ environment, ramp, isOpen, onClose }: DeleteDialogProps)
   const { api } = useRouteContext({ from: '/signed-in' });
   const navigate = useNavigate();
   const { key, etag } = ramp;
-  const remove = async (form: FormData): Promise<void> => {
+  const remove = async (comment: string): Promise<void> => {
     await api.procedures.ramps.delete.mutate(
       { environment, key, ifMatch: etag },
-      { context: { comment: textOf(form, 'comment') } },
+      { context: { comment } },
     );
     await navigate({ to: '/experiments/ramps', search: { env: environment } });
     api.queries.removeQueries({ queryKey: rampOptions(api, environment, key).queryKey });
     await api.queries.invalidateQueries({ queryKey: RAMPS_KEY });
   };
   return (
-    <FormDialog
+    <DeleteFormDialog
       isOpen={isOpen}
       title={t('settings.deleteOne', { name: key })}
       hint={t('ramps.deleteHint')}
-      submit={t('settings.delete')}
-      isDangerous
-      onSubmit={remove}
+      onDelete={remove}
       onClose={onClose}
-    >
-      <TextField name="comment" label={t('review.comment')} rows={2} />
-    </FormDialog>
+    />
   );
 };

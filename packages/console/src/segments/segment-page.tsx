@@ -7,6 +7,7 @@ import { hasRole } from '../api/sessions.ts';
 import { describeError } from '../app/pages.tsx';
 import { EnvironmentTabs } from '../components/environment-tabs.tsx';
 import { TextField } from '../components/field.tsx';
+import { DeleteFormDialog } from '../components/delete-form-dialog.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
 import { ActionButton, Loaded, Section } from '../components/section.tsx';
@@ -289,10 +290,10 @@ const DeleteSegment = ({ isOpen, environment, response, onClose }: SegmentDialog
   const { api } = useRouteContext({ from: FROM });
   const navigate = useNavigate();
   const { key, etag } = response;
-  const remove = async (form: FormData): Promise<void> => {
+  const remove = async (comment: string): Promise<void> => {
     await api.procedures.segments.delete.mutate(
       { environment, key, ifMatch: etag },
-      { context: { comment: textOf(form, 'comment') } },
+      { context: { comment } },
     );
     await navigate({ to: '/segments', search: { env: environment } });
     api.queries.removeQueries({ queryKey: segmentOptions(api, environment, key).queryKey });
@@ -301,17 +302,13 @@ const DeleteSegment = ({ isOpen, environment, response, onClose }: SegmentDialog
     });
   };
   return (
-    <FormDialog
+    <DeleteFormDialog
       isOpen={isOpen}
       title={t('settings.deleteOne', { name: key })}
       hint={t('segments.deleteHint')}
-      submit={t('settings.delete')}
-      isDangerous
-      onSubmit={remove}
+      onDelete={remove}
       onClose={onClose}
-    >
-      <TextField name="comment" label={t('review.comment')} rows={2} />
-    </FormDialog>
+    />
   );
 };
 
