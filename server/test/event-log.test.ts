@@ -330,3 +330,36 @@ it.each([
     ]);
   },
 );
+
+it.each([
+  ['results', ['c', 'h']],
+  ['health', ['c', 'h']],
+  ['moments', ['c']],
+])('what is kept of a run is read once in each partition for its %s', async (what, expected) => {
+  const read: string[] = [];
+  const isOfRun = (group: string): boolean => /^[ch]:/.test(group);
+  const note = (group: string) => read.push(...(isOfRun(group) ? group.slice(0, 1) : []));
+  const events = createMemoryEventStore();
+  await using started = await start(store => ({
+    ...store,
+    events: {
+      store: {
+        ...events,
+        load(partition, cells) {
+          for (const { group } of cells) note(group);
+          return events.load(partition, cells);
+        },
+        loadGroup(partition, group) {
+          note(group);
+          return events.loadGroup(partition, group);
+        },
+      },
+    },
+  }));
+  await fill(started);
+  await fold(started.clock);
+  read.length = 0;
+  const { status, body } = await started.server.api('GET', `/experiments/ab/${what}`);
+  expect([status, body.experiment]).toEqual([200, 'ab']);
+  expect(read.toSorted()).toEqual(expected);
+});

@@ -1,13 +1,7 @@
 import { hasBegun, momentsAt, unitsOf, type CohortSums } from '@pennon/statistics/fold';
 
 import type { MeasuredRecords } from '../experiments/design.ts';
-import type {
-  EventHealth,
-  RunHealth,
-  RunMoments,
-  RunRef,
-  RunUnit,
-} from '../experiments/moments.ts';
+import type { EventHealth, RunData, RunRef, RunSums, RunUnit } from '../experiments/moments.ts';
 import { laterTurn } from '../slices.ts';
 import type { EventStore, Partition } from '../store/event-store.ts';
 import type { Ledger } from '../store/store.ts';
@@ -15,7 +9,7 @@ import { eraseFrom, type EraseInput } from './erase.ts';
 import { exportLog, type ExportInput } from './export.ts';
 import { findUnit } from './find-unit.ts';
 import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
-import { addRefused, environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
+import { environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
 import { findRun, measuredRuns, type MeasuredRun } from './measured-runs.ts';
 import { oldestAfterCursor } from './read-ahead.ts';
 import {
@@ -26,6 +20,8 @@ import {
 } from './read-batch.ts';
 
 type FlagSetLedger = Ledger<'flagSet'>;
+
+type RunInput = { readonly ref: RunRef; readonly at: number; readonly now: number };
 
 export type FoldInput = { readonly ledgers: readonly FlagSetLedger[]; readonly now: number };
 export type Folded = {
@@ -44,8 +40,8 @@ export type EventsEngine = {
   accept(input: AcceptInput): Promise<EventsResult>;
   /** Folds everything that has been held long enough. */
   fold(input: FoldInput): Promise<Folded>;
-  moments(input: { ref: RunRef; at: number; now: number }): Promise<RunMoments>;
-  health(input: { ref: RunRef }): Promise<RunHealth>;
+  moments(input: RunInput): Promise<RunSums>;
+  data(input: RunInput): Promise<RunData>;
   environmentHealth(input: { ledger: FlagSetLedger; now: number }): Promise<EventHealth>;
   unit(input: { ref: RunRef; unit: string; secret: string }): Promise<RunUnit>;
   exportLog(input: ExportInput): Promise<string>;
@@ -94,10 +90,9 @@ export const createEventsEngine = (store: EventStore): EventsEngine => {
     const texts = partitionsOf(ledger).map(partition => loadHealth(store, partition, run));
     return (await Promise.all(texts)).map(runHealthIn).reduce(sumRunHealth);
   };
-  const environmentHealth = async (ledger: FlagSetLedger) => {
-    const texts = partitionsOf(ledger).map(partition => loadHealth(store, partition));
-    return (await Promise.all(texts)).map(environmentHealthIn).reduce(addRefused);
-  };
+  /** Only the first partition has what was not accepted. */
+  const environmentHealth = async (ledger: FlagSetLedger) =>
+    environmentHealthIn(await loadHealth(store, { ledger, number: 0 }));
   const lagMs = async (ledger: FlagSetLedger, now: number): Promise<number> => {
     const oldest = await Promise.all(
       partitionsOf(ledger).map(async partition => {
@@ -124,27 +119,25 @@ export const createEventsEngine = (store: EventStore): EventsEngine => {
       return { entries, oldestAt: waiting.length === 0 ? undefined : Math.min(...waiting) };
     },
     async moments({ ref, at, now }) {
-      const cohorts = await cohortsOf(ref);
-      const { lastExposureAt } = await runHealth(ref);
+      const [cohorts, lag] = await Promise.all([cohortsOf(ref), lagMs(ref.ledger, now)]);
+      return { ...momentsOf(runOf(ref), cohorts, at), at, lagMs: lag };
+    },
+    async data({ ref, at, now }) {
+      const [cohorts, { lastExposureAt, outside: _, ...counts }, { mismatched }, lag] =
+        await Promise.all([
+          cohortsOf(ref),
+          runHealth(ref),
+          environmentHealth(ref.ledger),
+          lagMs(ref.ledger, now),
+        ]);
       const run = runOf(ref);
       return {
-        ...momentsOf(
-          run,
-          cohorts.filter(each => run !== undefined && hasBegun(run.folded, each, at)),
-          at,
-        ),
-        at,
-        lagMs: await lagMs(ref.ledger, now),
-        lastExposureAt,
-      };
-    },
-    async health({ ref }) {
-      const { lastExposureAt: _, outside: __, ...counts } = await runHealth(ref);
-      const { mismatched } = await environmentHealth(ref.ledger);
-      return {
-        ...counts,
-        quarantined: quarantinedOf(runOf(ref), await cohortsOf(ref)),
-        mismatched: ofRun(mismatched, ref.run),
+        moments: { ...momentsOf(run, cohorts, at), at, lagMs: lag, lastExposureAt },
+        health: {
+          ...counts,
+          quarantined: quarantinedOf(run, cohorts),
+          mismatched: ofRun(mismatched, ref.run),
+        },
       };
     },
     async environmentHealth({ ledger, now }) {
@@ -176,11 +169,13 @@ const ofRun = (counts: Readonly<Record<string, number>>, run: string): Record<st
     ),
   );
 
+/** Returns the sums of the cohorts that have begun by a time. */
 const momentsOf = (
   run: MeasuredRun | undefined,
-  cohorts: readonly CohortSums[],
+  all: readonly CohortSums[],
   at: number,
-): Pick<RunMoments, 'units' | 'quarantined' | 'metrics'> => {
+): Pick<RunSums, 'units' | 'quarantined' | 'metrics'> => {
+  const cohorts = run === undefined ? [] : all.filter(each => hasBegun(run.folded, each, at));
   const variants = run?.variants ?? [];
   const counted = variants.map(variant => [variant, unitsOf(cohorts, variant)] as const);
   return {

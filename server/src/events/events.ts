@@ -143,7 +143,7 @@ export const createEvents = (deps: EventsDeps): Events => {
     fold,
     counts: () => ({ ...counters.read(), isDown: host.isDown(), failures: host.failures() }),
     moments: (ref, at) => callFor(liveOf(ref.ledger), 'moments', { ref, at, now: clock.now() }),
-    health: ref => callFor(liveOf(ref.ledger), 'health', { ref }),
+    data: (ref, at) => callFor(liveOf(ref.ledger), 'data', { ref, at, now: clock.now() }),
     environmentHealth: ledger =>
       callFor(liveOf(ledger), 'environmentHealth', { ledger, now: clock.now() }),
     unit: (ref, unit) =>

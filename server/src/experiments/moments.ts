@@ -14,7 +14,7 @@ export type MetricMoments = {
 };
 
 /** The counts and sums of a run, by variant. Units that saw several variants are only counted. */
-export type RunMoments = {
+export type RunSums = {
   /** The time that the windows are compared with, in milliseconds since 1970. */
   readonly at: number;
   /** How old the oldest event is that is not folded, in milliseconds. */
@@ -24,6 +24,9 @@ export type RunMoments = {
   readonly quarantined: Readonly<Record<string, number>>;
   /** By metric and variant. A metric that is not measured is absent. */
   readonly metrics: Readonly<Record<string, Readonly<Record<string, MetricMoments>>>>;
+};
+
+export type RunMoments = RunSums & {
   /** The time of the last exposure that was folded, in milliseconds since 1970. */
   readonly lastExposureAt: number | null;
 };
@@ -44,6 +47,9 @@ export type RunHealth = {
   readonly unitsBySdk: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly unitsByDay: Readonly<Record<string, Readonly<Record<string, number>>>>;
 };
+
+/** All that results are computed from. */
+export type RunData = { readonly moments: RunMoments; readonly health: RunHealth };
 
 /** What is known of one unit of a run. */
 export type RunUnit = {
@@ -78,8 +84,9 @@ export type EventHealth = {
 /** Where results come from: the events that providers have sent, or a test. */
 export interface MomentsSource {
   /** Returns the counts and sums of a run as they were mature at a time. */
-  moments(ref: RunRef, at: number): Promise<RunMoments>;
-  health(ref: RunRef): Promise<RunHealth>;
+  moments(ref: RunRef, at: number): Promise<RunSums>;
+  /** Returns the same and the health of the run. What both are made of is read once. */
+  data(ref: RunRef, at: number): Promise<RunData>;
   environmentHealth(ledger: Ledger<'flagSet'>): Promise<EventHealth>;
   /** Returns what is known of a unit, by the value of the attribute that is randomised. */
   unit(ref: RunRef, unit: string): Promise<RunUnit>;

@@ -3,10 +3,10 @@ import type { ResultsMoments } from '@pennon/schema';
 import type { Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import {
-  dataOf,
   endedAtOf,
   findRun,
   instantOf,
+  momentsOf,
   type ResultsInput,
   type ResultsServices,
 } from './results.ts';
@@ -24,8 +24,14 @@ export const readMoments = async (
     at === undefined
       ? (endedAtOf(started) ?? services.clock.now())
       : instantOf(services, started, at);
-  const { moments } = await dataOf(services, started, await readRun(services, started), time);
-  const { at: asOf, lagMs, units, quarantined, metrics } = moments;
+  const recorded = await readRun(services, started);
+  const {
+    at: asOf,
+    lagMs,
+    units,
+    quarantined,
+    metrics,
+  } = await momentsOf(services, started, recorded, time);
   return {
     experiment: experiment.key,
     run: run.id,

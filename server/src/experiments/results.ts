@@ -3,7 +3,7 @@ import type { Experiment, Results } from '@pennon/schema';
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { formatInstant, type Clock } from '../clock.ts';
 import { invalid, PennonError } from '../errors.ts';
-import type { MomentsSource, RunRef } from './moments.ts';
+import type { MomentsSource, RunRef, RunSums } from './moments.ts';
 import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import type { Registry } from '../flag-set/registry.ts';
 import { entityTag, hashTag } from '../resources/entity-tag.ts';
@@ -180,26 +180,35 @@ export const compute = async (
   return services.analyst.compute('results', input);
 };
 
-/** Returns the moments of a run, from its events or from elsewhere. */
+/** Returns the moments of a run and its health, from its events or from elsewhere. */
 export const dataOf = async (
   services: ResultsServices,
   started: StartedRun,
-  { statistics }: RunDocument,
+  recorded: RunDocument,
   at: number,
 ): Promise<Pick<Look, 'moments' | 'health'>> => {
-  const { experiment, run } = started;
-  if (experiment.source === 'events') return eventsOf(services, refOf(started), at);
-  const moments = externalMoments(statistics, run.startedAt, services.clock.now());
-  return { moments, health: NO_HEALTH };
-};
-
-const eventsOf = async ({ momentsSource }: ResultsServices, ref: RunRef, at: number) => {
-  const [moments, health] = await Promise.all([
-    momentsSource.moments(ref, at),
-    momentsSource.health(ref),
-  ]);
+  if (started.experiment.source === 'external')
+    return { moments: momentsFromElsewhere(services, started, recorded), health: NO_HEALTH };
+  const { moments, health } = await services.momentsSource.data(refOf(started), at);
   return { moments, health: healthOf(health) };
 };
+
+/** Returns the moments of a run alone. */
+export const momentsOf = async (
+  services: ResultsServices,
+  started: StartedRun,
+  recorded: RunDocument,
+  at: number,
+): Promise<RunSums> =>
+  started.experiment.source === 'external'
+    ? momentsFromElsewhere(services, started, recorded)
+    : services.momentsSource.moments(refOf(started), at);
+
+const momentsFromElsewhere = (
+  { clock }: ResultsServices,
+  { run }: StartedRun,
+  { statistics }: RunDocument,
+) => externalMoments(statistics, run.startedAt, clock.now());
 
 export const refOf = ({ live, run }: StartedRun): RunRef => ({
   ledger: live.replica.ledger,

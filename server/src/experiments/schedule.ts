@@ -6,7 +6,7 @@ import type { LiveFlagSet } from '../flag-set/live-flag-set.ts';
 import { liveExperiments } from '../flag-set/measured.ts';
 import { serverFieldsAfter } from '../resources/plan.ts';
 import { metricsOf, type Records } from './design.ts';
-import { look, refOf, type ResultsServices } from './results.ts';
+import { look, type ResultsServices } from './results.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -90,7 +90,7 @@ const isReady = async (
   const started = { live, experiment, run };
   const endMs = Date.parse(run.endedAt);
   if (source === 'events') {
-    const { lagMs } = await services.momentsSource.moments(refOf(started), endMs);
+    const { lagMs } = await services.momentsSource.environmentHealth(live.replica.ledger);
     // All windows were over an hour before the end.
     const time = services.clock.now();
     if (lagMs > HOUR_MS + (time - endMs)) return false;

@@ -9,9 +9,9 @@ import type { RunDocument } from '../store/store.ts';
 import type { Computed } from './analysis/results.ts';
 import {
   compute,
-  dataOf,
   findRun,
   look,
+  momentsOf,
   refOf,
   type ResultsKey,
   type ResultsServices,
@@ -126,17 +126,19 @@ export const readHealth = async (
   const started = await findRun(services, caller, key);
   const { experiment, run, live } = started;
   const { momentsSource, clock } = services;
-  const recorded = await readRun(services, started);
-  const [{ moments }, health, environment] = await Promise.all([
-    dataOf(services, started, recorded, clock.now()),
-    momentsSource.health(refOf(started)),
+  const [{ moments, health }, environment] = await Promise.all([
+    momentsSource.data(refOf(started), clock.now()),
     momentsSource.environmentHealth(live.replica.ledger),
   ]);
+  const isExternal = experiment.source === 'external';
+  const { units } = isExternal
+    ? await momentsOf(services, started, await readRun(services, started), clock.now())
+    : moments;
   return services.analyst.compute('health', {
     experiment: experiment.key,
     run: run.id,
     variants: run.variants,
-    units: moments.units,
+    units,
     lagMs: environment.lagMs,
     health,
     environment,

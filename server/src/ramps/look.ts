@@ -30,10 +30,7 @@ export const lookAtRamp = async (
 ): Promise<RampLook> => {
   const { ledger, current } = live.replica;
   const ref = { ledger, run: ramp.run?.id ?? '' };
-  const [moments, health] = await Promise.all([
-    momentsSource.moments(ref, clock.now()),
-    momentsSource.health(ref),
-  ]);
+  const { moments, health } = await momentsSource.data(ref, clock.now());
   const input = inputOf(current().records, ramp, moments, health);
   return { ...(await analyst.compute('guardrails', input)), input, moments, health };
 };

@@ -23,15 +23,20 @@ export const givenMoments = () => {
     environment: {},
     units: {},
   };
+  const data: MomentsSource['data'] = async (ref, at) => {
+    if (given.fails === true) throw new Error('no events');
+    const { moments, health } = await NO_EVENTS.data(ref, at);
+    return {
+      moments: { ...moments, ...(given.of?.(at) ?? given.moments) },
+      health: { ...health, ...given.health },
+    };
+  };
   const source: MomentsSource = {
-    async moments(ref, at) {
-      if (given.fails === true) throw new Error('no events');
-      const moments = given.of?.(at) ?? given.moments;
-      return { ...(await NO_EVENTS.moments(ref, at)), ...moments };
-    },
-    health: async ref => ({ ...(await NO_EVENTS.health(ref)), ...given.health }),
+    moments: async (ref, at) => (await data(ref, at)).moments,
+    data,
     environmentHealth: async ledger => ({
       ...(await NO_EVENTS.environmentHealth(ledger)),
+      ...(given.moments.lagMs !== undefined && { lagMs: given.moments.lagMs }),
       ...given.environment,
     }),
     unit: async (ref, unit) => given.units[unit] ?? NO_EVENTS.unit(ref, unit),

@@ -11,7 +11,7 @@ import { randomOf, type Random } from '../statistics/random.ts';
 import { add, conversions, normals } from '../statistics/units.ts';
 
 type MomentsSource = NonNullable<ServerOptions['momentsSource']>;
-type Moments = Awaited<ReturnType<MomentsSource['moments']>>;
+type Moments = Awaited<ReturnType<MomentsSource['data']>>['moments'];
 
 /** Ramps that are released at once, each on a flag of its own. */
 export type SimulatedRamps = {
@@ -87,11 +87,11 @@ const HEALTHY = {
 
 /** Returns what was seen. `looked` has the runs that were looked at. */
 const sourceOf = (seen: Seen, looked: Set<string>): MomentsSource => ({
-  async moments({ run }, at) {
+  moments: async ({ run }, at) => momentsOf(seen.get(run), at),
+  async data({ run }, at) {
     looked.add(run);
-    return momentsOf(seen.get(run), at);
+    return { moments: momentsOf(seen.get(run), at), health: HEALTHY };
   },
-  health: async () => HEALTHY,
   environmentHealth: async () => ({
     rejected: {},
     dropped: { exposures: 0, tracks: 0 },
