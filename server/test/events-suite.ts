@@ -29,6 +29,7 @@ const FOLDS = new URL('../../packages/statistics/test/vectors/folds.json', impor
 const { cases }: { cases: FoldCase[] } = JSON.parse(readFileSync(FOLDS, 'utf8'));
 
 const HOLD_MS = 15_000;
+const DAY_MS = 86_400_000;
 
 /** Returns a metric as the API takes it. */
 const metricOf = ({ where, ...metric }: Record<string, unknown>) => ({
@@ -156,6 +157,46 @@ export const describeEvents = (name: string, open: Open): void => {
       expect(left).toBeGreaterThan(0);
       await sendLarge(server, clock);
       expect(await exportedEvents(server)).toBe(left + LARGE_EVENTS);
+    });
+
+    it('are missed by the start of a run if none came in the last 7 days', async () => {
+      const clock = createFakeClock();
+      await using server = await startServer({ clock, store: await open() });
+      await start(server, { experiment: ONE_METRIC });
+      const begin = async () => {
+        expect((await server.api('POST', '/experiments/ab/stop')).status).toBe(200);
+        return (await server.api('POST', '/experiments/ab/restart')).body.warnings;
+      };
+      const message = expect.stringContaining('event "bought" was not seen in the last 7 days');
+      const missed = [{ path: 'metrics.0.metric', code: 'eventNotSeen', message }];
+      expect(await begin()).toEqual(missed);
+      const buy = async (unit: string, event: string) => {
+        const timeMs = clock.now();
+        const units = { targetingKey: unit };
+        const body = {
+          instance: `instance-of-${unit}-${timeMs}`,
+          sequence: 1,
+          sentAtMs: timeMs,
+          events: [{ type: 'track', name: event, timeMs, units }],
+        };
+        await server.api('POST', '/events', { body });
+        clock.jump(HOLD_MS + 1_000);
+        const isDone = () => {
+          clock.jump(1_000);
+          return isFolded(server);
+        };
+        await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
+      };
+      await buy('ada', 'bougth');
+      expect(await begin()).toEqual(missed);
+      await buy('ada', 'bought');
+      expect(await begin()).toBeUndefined();
+      clock.jump(4 * DAY_MS);
+      await buy('bob', 'bought');
+      clock.jump(4 * DAY_MS);
+      expect(await begin()).toBeUndefined();
+      clock.jump(4 * DAY_MS);
+      expect(await begin()).toEqual(missed);
     });
   });
 };

@@ -42,6 +42,29 @@ const read = async (server: TestServer, path = '/experiments/checkout-2') =>
   (await server.api('GET', path)).body;
 
 describe('the states of an experiment', () => {
+  it.each([
+    ['that providers have sent before', 'conversion', true, /in the last 7 days: check that code/],
+    ['that are measured from now on', 'conversion', false, /because a run measures it now/],
+  ])('begin with a warning about missing events %s', async (_, kind, covariate, message) => {
+    await using server = await startServer();
+    await fill(server);
+    await server.api('PATCH', '/metrics/bought', { body: { kind, covariate } });
+    const { status, body } = await post(server, 'start');
+    const code = 'eventNotSeen';
+    expect([status, body.warnings]).toEqual([
+      200,
+      [{ path: 'metrics.0.metric', code, message: expect.stringMatching(message) }],
+    ]);
+  });
+
+  it('begin without that warning if the data comes from elsewhere', async () => {
+    await using server = await startServer();
+    await fill(server);
+    await server.api('PATCH', '/experiments/checkout-2', { body: { source: 'external' } });
+    const { status, body } = await post(server, 'start');
+    expect([status, body.warnings]).toEqual([200, undefined]);
+  });
+
   it('begin with a draft, and a run that is started is fixed to its rule', async () => {
     await using server = await startServer();
     await fill(server);

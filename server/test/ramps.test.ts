@@ -85,6 +85,22 @@ describe('a ramp', () => {
     );
   });
 
+  it('is started with a warning about a guardrail whose events were never seen', async () => {
+    await using server = await withRamp();
+    const { status, body } = await post(server, 'start');
+    expect([status, body.warnings]).toEqual([
+      200,
+      [
+        {
+          path: 'guardrails.0.metric',
+          code: 'eventNotSeen',
+          message: expect.stringContaining('event "failed" was not seen in the last 7 days: check'),
+        },
+      ],
+    ]);
+    expect((await read(server, '/ramps/checkout')).warnings).toBeUndefined();
+  });
+
   it.each([
     ['an unknown flag', { flag: 'new-checkuot' }, 'flag', /did you mean "new-checkout"/],
     ['an unknown treatment', { treatment: 'onn' }, 'treatment', /did you mean "on"/],

@@ -8,6 +8,13 @@ export const ErrorDetail = strictObject({ path: z.string(), message: z.string() 
 });
 export type ErrorDetail = z.infer<typeof ErrorDetail>;
 
+/** What was accepted, but is probably unintended. */
+export const Warning = strictObject({
+  ...ErrorDetail.shape,
+  code: z.string().optional().describe('What it is about, such as "eventNotSeen".'),
+}).meta({ id: 'Warning' });
+export type Warning = z.infer<typeof Warning>;
+
 /** The body of every error response, in REST and tRPC. */
 export const ErrorBody = strictObject({
   error: strictObject({

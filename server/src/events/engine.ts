@@ -8,10 +8,11 @@ import type { Ledger } from '../store/store.ts';
 import { eraseFrom, type EraseInput } from './erase.ts';
 import { exportLog, type ExportInput } from './export.ts';
 import { findUnit } from './find-unit.ts';
-import { foldStep, loadCohorts, loadHealth } from './fold-step.ts';
+import { foldStep, loadCohorts, loadHealth, loadSeenEvents } from './fold-step.ts';
 import { environmentHealthIn, runHealthIn, sumRunHealth } from './health.ts';
 import { findRun, measuredRuns, type MeasuredRun } from './measured-runs.ts';
 import { oldestAfterCursor } from './read-ahead.ts';
+import { laterOf, type SeenEvents } from './seen-events.ts';
 import {
   acceptBatch,
   type AcceptInput,
@@ -43,6 +44,8 @@ export type EventsEngine = {
   moments(input: RunInput): Promise<RunSums>;
   data(input: RunInput): Promise<RunData>;
   environmentHealth(input: { ledger: FlagSetLedger; now: number }): Promise<EventHealth>;
+  /** Returns when events of each name were seen last. */
+  seenEvents(input: { ledger: FlagSetLedger }): Promise<SeenEvents>;
   unit(input: { ref: RunRef; unit: string; secret: string }): Promise<RunUnit>;
   exportLog(input: ExportInput): Promise<string>;
   erase(input: EraseInput): Promise<void>;
@@ -143,6 +146,10 @@ export const createEventsEngine = (store: EventStore): EventsEngine => {
     async environmentHealth({ ledger, now }) {
       const { rejected, dropped, unknownEvents } = await environmentHealth(ledger);
       return { rejected, dropped, unknownEvents, lagMs: await lagMs(ledger, now) };
+    },
+    async seenEvents({ ledger }) {
+      const parts = partitionsOf(ledger).map(partition => loadSeenEvents(store, partition));
+      return (await Promise.all(parts)).reduce(laterOf);
     },
     async unit({ ref, unit, secret }) {
       const run = runOf(ref);

@@ -146,6 +146,7 @@ export const createEvents = (deps: EventsDeps): Events => {
     data: (ref, at) => callFor(liveOf(ref.ledger), 'data', { ref, at, now: clock.now() }),
     environmentHealth: ledger =>
       callFor(liveOf(ledger), 'environmentHealth', { ledger, now: clock.now() }),
+    seenEvents: ledger => callFor(liveOf(ledger), 'seenEvents', { ledger }),
     unit: (ref, unit) =>
       callFor(liveOf(ref.ledger), 'unit', { ref, unit, secret: secretOf(ref.ledger) }),
     clear: ledger => callFor(undefined, 'clear', { ledger }),

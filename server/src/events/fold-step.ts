@@ -28,6 +28,7 @@ import type { MeasuredRun, MeasuredRuns } from './measured-runs.ts';
 import { unpackState } from './packed-state.ts';
 import { foldProfiles, type CovariatesOf } from './profiles.ts';
 import { entriesAfter, type Arrived } from './read-ahead.ts';
+import { foldSeenEvents, SEEN_CELL, seenEventsIn, type SeenEvents } from './seen-events.ts';
 import { settle } from './settle.ts';
 import {
   eraseStates,
@@ -111,6 +112,11 @@ export const foldStep = async (
   const exposing = exposuresAhead(entries, all.slice(entries.length));
   const { arrived, ahead } = await withoutRepeats(step, entries, exposing);
   await foldRefused(step, arrived);
+  await foldSeenEvents(
+    step,
+    arrived.map(({ record }) => record),
+    now,
+  );
   const erased = erasedIn(step, arrived);
   const events = inOrder([
     ...arrived.flatMap(eventsOf),
@@ -355,6 +361,15 @@ export const loadHealth = async (
   const group = run === undefined ? GROUPS.environment : GROUPS.health(run);
   const [text] = await store.load(partition, [{ group, field: ALL }]);
   return text === undefined ? undefined : fromByteString(text);
+};
+
+/** Returns when events of each name were seen last in a partition. */
+export const loadSeenEvents = async (
+  store: EventStore,
+  partition: Partition,
+): Promise<SeenEvents> => {
+  const [text] = await store.load(partition, [SEEN_CELL]);
+  return seenEventsIn(text === undefined ? undefined : fromByteString(text));
 };
 
 /** Returns what is stored of a unit in a run. */

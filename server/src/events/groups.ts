@@ -17,6 +17,8 @@ export const GROUPS = {
   cohorts: (run: string): string => `c:${run}`,
   health: (run: string): string => `h:${run}`,
   environment: 'e',
+  /** When events of each name were seen last. */
+  seen: 'n',
   /** When each unit was erased. */
   erased: 'x',
   /** The packed states of the units of a bucket, by unit. Most have only the first piece. */

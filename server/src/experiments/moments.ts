@@ -81,6 +81,9 @@ export type EventHealth = {
   readonly lagMs: number;
 };
 
+/** For how many days it is known that an event was seen. */
+export const SEEN_DAYS = 7;
+
 /** Where results come from: the events that providers have sent, or a test. */
 export interface MomentsSource {
   /** Returns the counts and sums of a run as they were mature at a time. */
@@ -88,6 +91,8 @@ export interface MomentsSource {
   /** Returns the same and the health of the run. What both are made of is read once. */
   data(ref: RunRef, at: number): Promise<RunData>;
   environmentHealth(ledger: Ledger<'flagSet'>): Promise<EventHealth>;
+  /** Returns when events of each name were seen last, in milliseconds since 1970; of the last days, to the hour. */
+  seenEvents(ledger: Ledger<'flagSet'>): Promise<ReadonlyMap<string, number>>;
   /** Returns what is known of a unit, by the value of the attribute that is randomised. */
   unit(ref: RunRef, unit: string): Promise<RunUnit>;
 }

@@ -21,8 +21,10 @@ import { designProblems, targetOf, unitOf, weightedVariants, type Records } from
 import { isHeld, layersOfRule, unitOfLayer } from './layers/layer.ts';
 import { experimentResource } from './experiment.ts';
 import { keepFinal, type ResultsServices } from './results.ts';
+import { warnOfUnseen, type SeenServices } from './seen-warnings.ts';
 
 export type RunServices = ResourceServices & { readonly random: Random };
+type StartServices = RunServices & SeenServices;
 type Context = ResourceContext<'experiments'> & { readonly random: Random };
 
 /** What a change of the state of an experiment is planned with. */
@@ -60,17 +62,30 @@ export const changeRun = (
 
 /** Starts the first run of a draft. Throws CONFLICT with everything that it lacks. */
 export const startExperiment = (
-  services: RunServices,
+  services: StartServices,
   caller: Caller,
   input: ConditionalKey,
 ): Promise<WriteResult<Experiment>> =>
-  changeRun(services, caller, input, {
+  beginRun(services, caller, input, {
     action: 'start',
     plan: change => {
       requireState(change.current, ['draft'], START_REMEDIES);
       return planStart(change);
     },
   });
+
+const beginRun = async (
+  services: StartServices,
+  caller: Caller,
+  input: ConditionalKey,
+  step: RunStep,
+): Promise<WriteResult<Experiment>> => {
+  const started = await changeRun(services, caller, input, step);
+  const { key, source, metrics } = started;
+  if (source === 'external') return started;
+  const environment = environmentOf(caller, input.environment);
+  return warnOfUnseen(services, started, { environment, key, path: 'metrics', metrics });
+};
 
 const START_REMEDIES = {
   running: 'it is started already',
@@ -81,11 +96,11 @@ const START_REMEDIES = {
 
 /** Begins another run, with nothing of the previous one. */
 export const restartExperiment = (
-  services: RunServices,
+  services: StartServices,
   caller: Caller,
   input: ConditionalKey,
 ): Promise<WriteResult<Experiment>> =>
-  changeRun(services, caller, input, {
+  beginRun(services, caller, input, {
     action: 'restart',
     plan: change => {
       requireState(change.current, ['stopped', 'ended'], RESTART_REMEDIES);

@@ -88,10 +88,18 @@ export const measuredIn = (records: Records): Measured => {
 };
 
 /** A covariate is what units did before an experiment began, so its events are measured at any time. */
-const trackedIn = (records: Records): string[] => {
-  const { metrics } = records;
+const trackedIn = (records: Records): string[] => trackedFor(records, measuredRuns(records));
+
+/** Returns the events that are measured without one experiment or ramp. */
+export const trackedBeside = (records: Records, key: string): string[] =>
+  trackedFor(
+    records,
+    measuredRuns(records).filter(run => run.key !== key),
+  );
+
+const trackedFor = ({ metrics }: Records, runs: readonly MeasuredRun[]): string[] => {
   if (metrics.size === 0) return [];
-  const used = new Set(measuredRuns(records).flatMap(each => each.metrics));
+  const used = new Set(runs.flatMap(each => each.metrics));
   const measured = Array.from(metrics.values(), ({ document }) => document).filter(
     metric => used.has(metric.key) || hasCovariate(metric),
   );

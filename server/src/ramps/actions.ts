@@ -11,6 +11,7 @@ import { environmentOf, type Caller } from '../auth/caller.ts';
 import { formatInstant } from '../clock.ts';
 import { PennonError } from '../errors.ts';
 import type { Records } from '../experiments/design.ts';
+import { warnOfUnseen, type SeenServices } from '../experiments/seen-warnings.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { liveExperiments, rampsAtWork } from '../flag-set/measured.ts';
 import type { Random } from '../random.ts';
@@ -90,8 +91,12 @@ const requested = (view: FlagSetView, at: number, text: string): RampReason => (
 const RUN_ID_LENGTH = 12;
 
 /** Begins the first step, with no data of an earlier run. Throws CONFLICT with everything that the ramp lacks. */
-export const startRamp = (services: RampServices, caller: Caller, input: ConditionalKey) =>
-  act(services, caller, input, {
+export const startRamp = async (
+  services: RampServices & SeenServices,
+  caller: Caller,
+  input: ConditionalKey,
+): Promise<WriteResult<Ramp>> => {
+  const begun = await act(services, caller, input, {
     from: ['draft', 'rolledBack', 'completed'],
     act: (view, current) => {
       const { records, id } = view.snapshot;
@@ -101,6 +106,10 @@ export const startRamp = (services: RampServices, caller: Caller, input: Conditi
       return started(current, run);
     },
   });
+  const { key, guardrails: metrics } = begun;
+  const environment = environmentOf(caller, input.environment);
+  return warnOfUnseen(services, begun, { environment, key, path: 'guardrails', metrics });
+};
 
 export const pauseRamp = (services: RampServices, caller: Caller, input: ConditionalKey) =>
   act(services, caller, input, {

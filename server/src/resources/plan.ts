@@ -1,4 +1,4 @@
-import { AuditAction, type ErrorDetail } from '@pennon/schema';
+import { AuditAction, type Warning } from '@pennon/schema';
 
 import { auditDraft } from '../audit/record.ts';
 import { canAccess, type Caller } from '../auth/caller.ts';
@@ -24,7 +24,7 @@ export type WriteResult<Document> = WithEtag<Document> & Warnings;
 /** Who writes, and in which environment. */
 export type WriteScope = { readonly caller: Caller; readonly environment: string };
 
-type Warnings = { warnings?: ErrorDetail[] | undefined };
+type Warnings = { warnings?: Warning[] | undefined };
 
 /** What changes the state of an experiment. */
 type RunAction = 'start' | 'restart' | 'stop' | 'decide';

@@ -7,6 +7,7 @@ import {
   OPERATORS,
   Scalar,
   strictObject,
+  Warning,
 } from '@pennon/schema';
 import { z } from 'zod';
 
@@ -95,10 +96,7 @@ export const page = <Item extends z.ZodType>(item: Item) =>
     id: `${item.meta()?.id}Page`,
   });
 
-export const warnings = z
-  .array(ErrorDetail)
-  .optional()
-  .describe('Accepted, but probably unintended.');
+export const warnings = z.array(Warning).optional().describe('Accepted, but probably unintended.');
 
 /** The response with a document: its fields, warnings, and the entity tag, which is a header over REST. */
 export const documentResponse = <Shape extends z.core.$ZodLooseShape>(

@@ -39,6 +39,7 @@ export const givenMoments = () => {
       ...(given.moments.lagMs !== undefined && { lagMs: given.moments.lagMs }),
       ...given.environment,
     }),
+    seenEvents: async ledger => NO_EVENTS.seenEvents(ledger),
     unit: async (ref, unit) => given.units[unit] ?? NO_EVENTS.unit(ref, unit),
   };
   return { given, source };

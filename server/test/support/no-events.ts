@@ -24,5 +24,6 @@ export const NO_EVENTS: MomentsSource = {
     unknownEvents: [],
     lagMs: 0,
   }),
+  seenEvents: async () => new Map(),
   unit: async () => ({ assigned: null, exposure: null, metrics: [] }),
 };

@@ -98,6 +98,7 @@ const sourceOf = (seen: Seen, looked: Set<string>): MomentsSource => ({
     unknownEvents: [],
     lagMs: 0,
   }),
+  seenEvents: async () => new Map(),
   unit: async () => ({ assigned: null, exposure: null, metrics: [] }),
 });
 
