@@ -151,6 +151,7 @@ describe('experiments', () => {
     await page.getByRole('button', { name: 'Start' }).click();
     await submit(page);
     await page.getByText('running', { exact: true }).waitFor();
+    await page.getByText('No events of bought in the last 7 days').waitFor();
     await page.getByRole('button', { name: 'Decide' }).click();
     await dialog.getByLabel('The rule serves').selectOption('on');
     await dialog.getByLabel(/reason/i).fill('More are sold');

@@ -175,6 +175,7 @@ describe('a ramp', () => {
     given.of = at => ({ lastExposureAt: at - 31 * MINUTE_MS });
     const page = await open(PAGE);
     await act(page, 'Start', 'Everyone is at work');
+    await page.getByText('No events of failed in the last 7 days').waitFor();
     await page.getByText('1 hour left').waitFor();
     expect(await page.locator('[aria-current=step]').innerText()).toMatch(/^1%\s+now/);
     const waits = page.locator('.waits');

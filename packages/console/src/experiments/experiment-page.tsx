@@ -26,6 +26,7 @@ import {
 import { Fact } from './fact.tsx';
 import { recommendationText, warningText } from './recommendation.ts';
 import { ResultsSections } from './results.tsx';
+import { UnseenEvents, type Warnings } from './unseen-events.tsx';
 import { UnitSection } from './unit-section.tsx';
 
 const FROM = '/signed-in/experiments/$key';
@@ -122,6 +123,7 @@ const ACTIONS: Readonly<Record<ExperimentState, readonly Action[]>> = {
 const Actions = ({ environment, experiment }: ExperimentProps) => {
   const { api, session } = useRouteContext({ from: FROM });
   const [action, setAction] = useState<Action>();
+  const [warnings, setWarnings] = useState<Warnings>();
   const close = (): void => setAction(undefined);
   const reason = hasRole(session, 'editor', environment)
     ? undefined
@@ -141,7 +143,9 @@ const Actions = ({ environment, experiment }: ExperimentProps) => {
         experiment={experiment}
         action={action}
         onClose={close}
+        onDone={setWarnings}
       />
+      <UnseenEvents warnings={warnings} metrics={experiment.metrics} />
       <DecideDialog
         environment={environment}
         experiment={experiment}
@@ -170,18 +174,21 @@ const RUN_ACTIONS = ['start', 'stop', 'restart'] as const;
 type RunDialogProps = ExperimentProps & {
   readonly action: Action | undefined;
   readonly onClose: () => void;
+  readonly onDone: (warnings: Warnings) => void;
 };
 
 /** Starts or ends a run. */
-const RunDialog = ({ environment, experiment: { key, etag }, action, onClose }: RunDialogProps) => {
+const RunDialog = ({ environment, experiment, action, onClose, onDone }: RunDialogProps) => {
+  const { key, etag } = experiment;
   const { api } = useRouteContext({ from: FROM });
   const step = RUN_ACTIONS.find(each => each === action);
   const run = async (form: FormData): Promise<void> => {
     if (step === undefined) return;
-    await api.procedures.experiments[step].mutate(
+    const { warnings } = await api.procedures.experiments[step].mutate(
       { environment, key, ifMatch: etag },
       { context: { comment: textOf(form, 'comment') } },
     );
+    onDone(warnings);
     await api.queries.invalidateQueries({ queryKey: EXPERIMENTS_KEY });
   };
   return (

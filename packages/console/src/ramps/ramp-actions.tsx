@@ -7,6 +7,7 @@ import { DeleteFormDialog } from '../components/delete-form-dialog.tsx';
 import { FormDialog } from '../components/form-dialog.tsx';
 import { textOf } from '../components/form-values.ts';
 import { ActionButton } from '../components/section.tsx';
+import { UnseenEvents, type Warnings } from '../experiments/unseen-events.tsx';
 import { t } from '../i18n/i18n.ts';
 import { RampDialog } from './ramp-dialog.tsx';
 import { RAMPS_KEY, rampOptions, shareAt, type RampResponse, type RampState } from './ramps.ts';
@@ -29,6 +30,7 @@ type RampActionsProps = { readonly environment: string; readonly ramp: RampRespo
 export const RampActions = ({ environment, ramp }: RampActionsProps) => {
   const { api, session } = useRouteContext({ from: '/signed-in' });
   const [action, setAction] = useState<Action>();
+  const [warnings, setWarnings] = useState<Warnings>();
   const close = (): void => setAction(undefined);
   const reason = hasRole(session, 'editor', environment)
     ? undefined
@@ -43,7 +45,8 @@ export const RampActions = ({ environment, ramp }: RampActionsProps) => {
             {t(`ramps.action.${each}`)}
           </ActionButton>
         ))}
-      <StepDialog {...shared} action={action} />
+      <StepDialog {...shared} action={action} onDone={setWarnings} />
+      <UnseenEvents warnings={warnings} metrics={ramp.guardrails} />
       <DeleteDialog {...shared} isOpen={action === 'delete'} />
       <RampDialog
         {...shared}
@@ -61,10 +64,11 @@ const isUnapproved = ({ steps, step, approved }: RampResponse): boolean =>
 type StepDialogProps = RampActionsProps & {
   readonly action: Action | undefined;
   readonly onClose: () => void;
+  readonly onDone: (warnings: Warnings) => void;
 };
 
 /** Shows what an action does before it is done. */
-const StepDialog = ({ environment, ramp, action, onClose }: StepDialogProps) => {
+const StepDialog = ({ environment, ramp, action, onClose, onDone }: StepDialogProps) => {
   const { api } = useRouteContext({ from: '/signed-in' });
   const { key, etag } = ramp;
   const shown = STEP_ACTIONS.find(each => each === action);
@@ -72,10 +76,11 @@ const StepDialog = ({ environment, ramp, action, onClose }: StepDialogProps) => 
     if (shown === undefined) return;
     // A ramp that does harm is rolled back, even if the server has just changed it.
     const ifMatch = shown === 'rollback' ? {} : { ifMatch: etag };
-    await api.procedures.ramps[shown].mutate(
+    const { warnings } = await api.procedures.ramps[shown].mutate(
       { environment, key, ...ifMatch },
       { context: { comment: textOf(form, 'comment') } },
     );
+    onDone(warnings);
     await api.queries.invalidateQueries({ queryKey: RAMPS_KEY });
     await api.queries.invalidateQueries({ queryKey: ['audit'] });
   };
