@@ -23,6 +23,7 @@ describe('the plan of an experiment', () => {
       days: 12,
       recommendedDays: 14,
       unitsPerDay: 10_000,
+      unitsPerDayFrom: null,
     });
     const bySize = await plan(server, { ...question, units: 115_520, days: 14 });
     expect(bySize).toMatchObject({ effect: expect.closeTo(0.05, 4), unitsPerDay: 8_252 });
@@ -87,6 +88,79 @@ const begin = async (source: string) => {
   const send = (body: object) => server.api('POST', '/experiments/e/statistics', { body });
   return { server, clock, send };
 };
+
+const settle = async () => {
+  for (let turn = 0; turn < 30; turn += 1) await new Promise(resolve => setImmediate(resolve));
+};
+
+describe('the units a day of a plan', () => {
+  const question = { kind: 'conversion', baseline: 0.1, method: 'fixed', effect: 0.05 };
+  const rule = { flag: 'f', rule: 'r' };
+  const planFor = async (server: TestServer, body: object) =>
+    (await server.api('POST', '/plan', { body: { ...question, ...body } })).body;
+
+  it('are those of the exposures of its rule, or else of the evaluations of its flag', async () => {
+    const { server, clock } = await begin('events');
+    await using _ = server;
+    const units = Array.from({ length: 12 }, (_each, number) => `user-${number}`);
+    const evaluate = async (unit: string) => {
+      const body = { flagKey: 'f', context: { targetingKey: unit } };
+      return (await server.api('POST', '/evaluate', { body })).body.variant;
+    };
+    for (const unit of units) await evaluate(unit);
+    clock.advance(10_000);
+    await settle();
+    const usage = { unitsPerDay: 12, unitsPerDayFrom: 'usage', days: Math.ceil(115_520 / 12) };
+    expect(await planFor(server, rule)).toMatchObject({ ...usage, units: 115_520 });
+    const timeMs = clock.now();
+    const events = await Promise.all(
+      units.map(async unit => {
+        const variant = await evaluate(unit);
+        return { type: 'exposure', experiment: 'e', variant, unit, timeMs };
+      }),
+    );
+    const batch = { instance: 'instance-0123456789', sequence: 1, sentAtMs: timeMs, events };
+    expect((await server.api('POST', '/events', { body: batch })).body.accepted).toBe(12);
+    clock.advance(16_000);
+    await settle();
+    clock.jump(2 * DAY_MS);
+    await settle();
+    const exposures = { unitsPerDay: 6, unitsPerDayFrom: 'exposures' };
+    expect(await planFor(server, rule)).toMatchObject(exposures);
+    expect(await planFor(server, { experiment: 'e' })).toMatchObject(exposures);
+    expect(await planFor(server, { ...rule, effect: null, days: 14 })).toMatchObject({
+      ...exposures,
+      units: 84,
+    });
+    const given = { ...rule, unitsPerDay: 100 };
+    expect(await planFor(server, given)).toMatchObject({ unitsPerDay: 100, unitsPerDayFrom: null });
+    const byDays = await planFor(server, { ...rule, days: 14 });
+    expect(byDays).toMatchObject({ unitsPerDay: 8_252, unitsPerDayFrom: null });
+    clock.jump(20 * DAY_MS);
+    const missing = await planFor(server, rule);
+    expect(missing.error.details).toEqual([
+      {
+        path: 'unitsPerDay',
+        message: expect.stringContaining('in the last 14 days no experiment'),
+      },
+    ]);
+  });
+
+  it.each([
+    ['an unknown flag', { flag: 'ff', rule: 'r' }, 'flag'],
+    ['an unknown rule', { flag: 'f', rule: 'x' }, 'rule'],
+    ['an unknown experiment', { experiment: 'x' }, 'experiment'],
+    ['a flag without a rule', { flag: 'f' }, 'rule'],
+    ['a rule without a flag', { rule: 'r' }, 'flag'],
+    ['both a rule and an experiment', { ...rule, experiment: 'e' }, 'experiment'],
+    ['nothing but the rule', { ...rule, effect: null }, 'units'],
+  ])('of %s are refused, and the field is named', async (_name, body, path) => {
+    const { server } = await begin('events');
+    await using _ = server;
+    const { error } = await planFor(server, body);
+    expect([error.code, error.details[0].path]).toEqual(['BAD_REQUEST', path]);
+  });
+});
 
 describe('statistics from elsewhere', () => {
   it('have the results of their moments', async () => {

@@ -280,9 +280,15 @@ const PROBES: Readonly<Record<string, (names: Names) => object[]>> = {
   'experiments.getMoments': runProbes({}),
   'experiments.putStatistics': runProbes({ units: {}, metrics: {} }),
   'experiments.unit': runProbes({ unit: 'u' }),
-  'experiments.plan': () => [
-    { kind: 'conversion', baseline: 0.1, effect: 0.05, unitsPerDay: 1_000 },
-  ],
+  'experiments.plan': ({ name }) => {
+    const plan = { kind: 'conversion', baseline: 0.1, effect: 0.05 };
+    return [
+      { ...plan, unitsPerDay: 1_000 },
+      { ...plan, unitsPerDay: 1_000, environment: `${name}-env` },
+      { ...plan, flag: `${name}-flag`, rule: 'r' },
+      { ...plan, experiment: `${name}-experiment` },
+    ];
+  },
   'experiments.results': ({ name }) => [
     { environment: `${name}-env`, key: 'e' },
     { key: `${name}-experiment` },

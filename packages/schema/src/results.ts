@@ -316,8 +316,11 @@ const MOST_DAYS = 3_650;
 const daysMessage = `must be a whole number of days from 1 to ${MOST_DAYS}`;
 const plannedUnitsMessage = `must be a whole number from 1 to ${LIMITS.plannedUnits}`;
 
-/** A question about the size of an experiment: any two of units, effect, days and units a day. */
-export const PlanCreate = strictObject({
+/**
+ * A question about the size of an experiment: any two of units, effect, days and units a day. Units a day are those of a
+ * rule if only one other is sent.
+ */
+const planFields = strictObject({
   kind: z
     .enum(['conversion', 'mean'])
     .describe('Counts, sums and ratios are means: they need "standardDeviation".'),
@@ -347,25 +350,52 @@ export const PlanCreate = strictObject({
   method: AnalysisMethod.default('sequential'),
   alpha: z.number().gt(0).max(0.5, 'must be more than 0 and at most 0.5').default(0.05),
   power: z.number().min(0.5, 'must be at least 0.5 and less than 1').lt(1).default(0.8),
-})
-  .superRefine((plan, context) => {
-    const issue = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    const { kind, baseline, standardDeviation, units, effect, days, unitsPerDay } = plan;
-    if (kind === 'conversion' && (baseline <= 0 || baseline >= 1))
-      issue('baseline', 'must be a rate between 0 and 1');
-    if (kind === 'mean' && standardDeviation == null)
-      issue('standardDeviation', 'is missing: a mean needs it');
-    const given = [units, effect, days, unitsPerDay].filter(each => each != null).length;
-    if (given !== 2)
-      issue(
-        'units',
-        'must be sent with one other of "effect", "days" and "unitsPerDay", or two of these',
-      );
-    else if (units != null && effect != null)
-      issue('effect', 'follows from "units": send one of them, with "days" or "unitsPerDay"');
-  })
-  .meta({ id: 'PlanCreate' });
+  flag: Key.nullish().describe('With "rule": where the experiment is planned.'),
+  rule: Name.nullish().describe(
+    'Without "unitsPerDay", the units that experiments of this rule had in the last 14 days, or evaluations of the flag.',
+  ),
+  experiment: Key.nullish().describe('In place of "flag" and "rule".'),
+});
+
+type PlanFields = z.infer<typeof planFields>;
+type PlanContext = z.core.$RefinementCtx;
+
+/** Checks the fields of a plan together. */
+export const checkPlan = (plan: PlanFields, context: PlanContext): void => {
+  const issue = (path: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  const { kind, baseline, standardDeviation, flag, rule, experiment } = plan;
+  if (kind === 'conversion' && (baseline <= 0 || baseline >= 1))
+    issue('baseline', 'must be a rate between 0 and 1');
+  if (kind === 'mean' && standardDeviation == null)
+    issue('standardDeviation', 'is missing: a mean needs it');
+  if ((flag == null) !== (rule == null))
+    issue(flag == null ? 'flag' : 'rule', 'is missing: send "flag" and "rule" together');
+  if (experiment != null && flag != null)
+    issue('experiment', 'has a flag and a rule already: send it without "flag" and "rule"');
+  const problem = sizeProblem(plan, flag != null || experiment != null);
+  if (problem !== undefined) issue(problem.path, problem.message);
+};
+
+/** Units and effect follow from each other. */
+const sizeProblem = ({ units, effect, days, unitsPerDay }: PlanFields, hasRule: boolean) => {
+  const given = [units, effect, days, unitsPerDay].filter(each => each != null).length;
+  if (given === 1 && hasRule && unitsPerDay == null) return undefined;
+  if (given !== 2)
+    return {
+      path: 'units',
+      message:
+        'must be sent with one other of "effect", "days" and "unitsPerDay", or two of these; with "flag" and "rule", or "experiment", one of "units", "effect" and "days" is enough',
+    };
+  return units != null && effect != null
+    ? {
+        path: 'effect',
+        message: 'follows from "units": send one of them, with "days" or "unitsPerDay"',
+      }
+    : undefined;
+};
+
+export const PlanCreate = planFields.superRefine(checkPlan).meta({ id: 'PlanCreate' });
 export type PlanCreate = z.infer<typeof PlanCreate>;
 
 export const PlanResult = strictObject({
@@ -375,5 +405,11 @@ export const PlanResult = strictObject({
   days: z.int().nullable(),
   recommendedDays: z.int().nullable().describe('Whole weeks, because weekdays differ.'),
   unitsPerDay: z.number().nullable(),
+  unitsPerDayFrom: z
+    .enum(['exposures', 'usage'])
+    .nullable()
+    .describe(
+      'What "unitsPerDay" was counted from: "exposures" of the rule, or "usage" of the flag, which is an upper estimate. Null: it was sent, or follows.',
+    ),
 }).meta({ id: 'PlanResult' });
 export type PlanResult = z.infer<typeof PlanResult>;

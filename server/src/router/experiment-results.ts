@@ -1,4 +1,5 @@
 import {
+  checkPlan,
   ExternalStatistics,
   Instant,
   Key,
@@ -38,6 +39,8 @@ const ResultsResponse = strictObject({ ...Results.shape, etag: z.string() }).met
 const SeriesResponse = strictObject({ ...ResultsSeries.shape, etag: z.string() }).meta({
   id: 'ResultsSeriesResponse',
 });
+
+const PlanInput = strictObject({ ...environment, ...PlanCreate.shape }).superRefine(checkPlan);
 
 const read = (name: string, summary: string) =>
   procedure({
@@ -104,9 +107,9 @@ export const experimentResults = router({
       example: { kind: 'conversion', baseline: 0.1, effect: 0.05, unitsPerDay: 8_000 },
     },
   })
-    .input(PlanCreate)
+    .input(PlanInput)
     .output(PlanResult)
-    .mutation(({ ctx, input }) => planSize(ctx.services, input)),
+    .mutation(({ ctx, input }) => planSize(ctx.services, ctx.caller, input)),
 
   results: procedure({ permission: 'experiments.read' })
     .input(strictObject({ ...target, lastEventId: z.string().max(200).nullish() }))

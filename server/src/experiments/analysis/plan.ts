@@ -3,8 +3,11 @@ import { detectableEffect, sampleSize } from '@pennon/statistics';
 
 const DAYS_PER_WEEK = 7;
 
+/** A plan, without where its units a day are from. */
+export type ComputedPlan = Omit<PlanResult, 'unitsPerDayFrom'>;
+
 /** Returns what a plan lacks, or why there is no such plan: units, effect, days and units a day follow from two of them. */
-export const computePlan = (input: PlanCreate): PlanResult | ErrorDetail => {
+export const computePlan = (input: PlanCreate): ComputedPlan | ErrorDetail => {
   const { days, unitsPerDay } = input;
   const given = input.units ?? (input.effect == null ? product(days, unitsPerDay) : undefined);
   const units = given ?? unitsFor(input, input.effect ?? Number.NaN);
