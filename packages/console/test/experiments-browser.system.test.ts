@@ -195,6 +195,15 @@ describe('experiments', () => {
     await dialog
       .getByText(`${plan.units.toLocaleString('en')} units find an effect of 10%`)
       .waitFor();
+    await dialog.getByLabel('Units a day').fill('');
+    await dialog.getByRole('button', { name: 'Compute' }).click();
+    await dialog.getByText('in the last 14 days no experiment of the rule had units').waitFor();
+    await create('experiments', { ...EXPERIMENT, key: 'earlier' });
+    await tests.server.api('POST', '/experiments/earlier/start');
+    const today = new Date(clock.now()).toISOString().slice(0, 'yyyy-mm-dd'.length);
+    given.health = { unitsByDay: { [today]: { on: 1_250, off: 3_750 } } };
+    await dialog.getByRole('button', { name: 'Compute' }).click();
+    await dialog.getByText('5,000 units a day were exposed').waitFor();
     await dialog.getByRole('button', { name: 'Use for the plan' }).click();
     await submit(page);
     await page.waitForURL(/experiments\/checkout-2/);

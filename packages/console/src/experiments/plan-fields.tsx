@@ -136,7 +136,7 @@ type ComputedProps = Pick<CalculatorProps, 'onFill'> & { readonly plan: PlanResu
 const DAY_MS = 86_400_000;
 
 const Computed = ({ plan, onFill }: ComputedProps) => {
-  const { units, unitsByVariant, effect, days, recommendedDays } = plan;
+  const { units, unitsByVariant, effect, days, recommendedDays, unitsPerDay } = plan;
   const length = recommendedDays ?? days;
   const fill = (): void => {
     const end = length === null ? '' : new Date(Date.now() + length * DAY_MS).toISOString();
@@ -150,6 +150,8 @@ const Computed = ({ plan, onFill }: ComputedProps) => {
       <p className="hint">
         {[
           t('calculator.byVariant', { units: unitsByVariant.map(formatNumber).join(' + ') }),
+          plan.unitsPerDayFrom !== null &&
+            t(`calculator.${plan.unitsPerDayFrom}`, { units: unitsPerDay ?? 0 }),
           days !== null && t('calculator.duration', { days }),
           recommendedDays !== null && t('calculator.recommended', { days: recommendedDays }),
         ]
@@ -171,7 +173,10 @@ const planOf = async (api: Api, environment: string, form: FormData): Promise<Pl
   const primary = [...form].filter(
     ([name, value]) => name.startsWith('role:') && value === 'primary',
   );
+  const [flag, rule] = [textOf(form, 'flag'), textOf(form, 'rule')];
   return {
+    environment,
+    ...(flag !== '' && rule !== '' && { flag, rule }),
     kind,
     baseline: kind === 'conversion' ? baseline / PERCENT : baseline,
     standardDeviation: numberOrNull(form, 'standardDeviation'),
