@@ -304,6 +304,22 @@ it('a unit that comes again after its values became final is still known', async
   expect((await lookUp('user-2')).exposure.settled).toBe(true);
 });
 
+it('the health has the units of the latest days of a run that is longer than 100 days', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  const dayOf = (at: number) => new Date(at).toISOString().slice(0, 'yyyy-mm-dd'.length);
+  for (let day = 0; day <= 100; day += 1) {
+    if (day > 0) clock.jump(24 * HOUR_MS);
+    await send(server, clock, [await exposure(server, `unit-of-${day}`)]);
+  }
+  const last = dayOf(clock.now());
+  clock.advance(HOLD_MS);
+  await fold(clock);
+  const { units } = (await server.api('GET', '/experiments/ab/health')).body;
+  const days = Object.keys(units.byDay);
+  expect([days.length, days.at(-1)]).toEqual([100, last]);
+});
+
 it('an erasure without its fields is refused', async () => {
   await using started = await start();
   const { status, body } = await started.server.api('POST', '/events/erase', { body: {} });

@@ -62,6 +62,20 @@ const add = (counts: Counts, name: string, count = 1): Counts =>
 export const sumCounts = (first: Counts, second: Counts): Counts =>
   Object.entries(second).reduce((sum, [name, count]) => add(sum, name, count), first);
 
+const addDay = (counts: CountsBy, day: string, variant: string): CountsBy => ({
+  ...counts,
+  [day]: add(counts[day] ?? {}, variant),
+});
+
+/** Long runs have more days than are stored. */
+const latestDays = (counts: CountsBy): CountsBy =>
+  Object.fromEntries(
+    Object.keys(counts)
+      .toSorted()
+      .slice(-MAX_NAMES)
+      .map(day => [day, counts[day] ?? {}]),
+  );
+
 const addBy = (counts: CountsBy, name: string, variant: string): CountsBy =>
   Object.hasOwn(counts, name) || Object.keys(counts).length < MAX_NAMES
     ? { ...counts, [name]: add(counts[name] ?? {}, variant) }
@@ -110,9 +124,11 @@ export const addRun = (
         addBy(all, sdks.get(`${unit} ${timeMs}`) ?? 'unknown', variant),
       health.unitsBySdk,
     ),
-    unitsByDay: enrolled.reduce(
-      (all, { timeMs, variant }) => addBy(all, dayOf(timeMs), variant),
-      health.unitsByDay,
+    unitsByDay: latestDays(
+      enrolled.reduce(
+        (all, { timeMs, variant }) => addDay(all, dayOf(timeMs), variant),
+        health.unitsByDay,
+      ),
     ),
     lastExposureAt: exposures.reduce<number | null>(
       (last, { timeMs }) => Math.max(last ?? timeMs, timeMs),
