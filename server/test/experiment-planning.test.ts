@@ -52,6 +52,11 @@ describe('the plan of an experiment', () => {
     ['both that follow from each other', { ...question, effect: 0.05, units: 9 }, 'effect'],
     ['a rate above 1', { ...question, baseline: 2, effect: 0.05, days: 9 }, 'baseline'],
     ['an effect beyond 1', { ...question, baseline: 0.9, effect: 0.5, days: 9 }, 'effect'],
+    ['a tiny effect', { ...question, effect: 1e-9, days: 9 }, 'effect'],
+    ['no unit', { ...question, days: 1, unitsPerDay: 0.1 }, 'unitsPerDay'],
+    ['few units a day', { ...question, effect: 0.05, unitsPerDay: 1e-300 }, 'unitsPerDay'],
+    ['a tiny weight', { ...question, effect: 0.05, days: 9, weights: [1, 1e-300] }, 'effect'],
+    ['a huge weight', { ...question, effect: 0.05, days: 9, weights: [1, 1e308] }, 'weights.1'],
     ['no deviation', { ...question, kind: 'mean', effect: 0.5, days: 9 }, 'standardDeviation'],
   ])('with %s is refused, and names the field', async (_name, body, path) => {
     await using server = await startServer();

@@ -314,6 +314,9 @@ const positive = (most: number) => {
 };
 const MOST_DAYS = 3_650;
 const daysMessage = `must be a whole number of days from 1 to ${MOST_DAYS}`;
+const weightMessage = `must be more than 0 and at most ${LIMITS.splitWeight}`;
+const alphaMessage = 'must be more than 0 and at most 0.5';
+const powerMessage = 'must be at least 0.5 and less than 1';
 const plannedUnitsMessage = `must be a whole number from 1 to ${LIMITS.plannedUnits}`;
 
 /**
@@ -341,15 +344,15 @@ const planFields = strictObject({
   days: z.int(daysMessage).min(1, daysMessage).max(MOST_DAYS, daysMessage).nullish(),
   unitsPerDay: positive(LIMITS.plannedUnits).describe('New units a day, of all variants together.'),
   weights: z
-    .array(z.number().gt(0, 'must be more than 0'))
+    .array(z.number().gt(0, weightMessage).max(LIMITS.splitWeight, weightMessage))
     .min(2, 'must have the weights of at least two variants')
     .max(LIMITS.variants)
     .default([1, 1])
     .describe('The weights of the variants, that of the control first.'),
   primaryMetrics: z.int().min(1, 'must be at least 1').max(LIMITS.metricsPerExperiment).default(1),
   method: AnalysisMethod.default('sequential'),
-  alpha: z.number().gt(0).max(0.5, 'must be more than 0 and at most 0.5').default(0.05),
-  power: z.number().min(0.5, 'must be at least 0.5 and less than 1').lt(1).default(0.8),
+  alpha: z.number().gt(0, alphaMessage).max(0.5, alphaMessage).default(0.05),
+  power: z.number().min(0.5, powerMessage).lt(1, powerMessage).default(0.8),
   flag: Key.nullish().describe('With "rule": where the experiment is planned.'),
   rule: Name.nullish().describe(
     'Without "unitsPerDay", the units that experiments of this rule had in the last 14 days, or evaluations of the flag.',

@@ -1,7 +1,9 @@
-import type { ErrorDetail, PlanCreate, PlanResult } from '@pennon/schema';
+import { LIMITS, type ErrorDetail, type PlanCreate, type PlanResult } from '@pennon/schema';
 import { detectableEffect, sampleSize } from '@pennon/statistics';
 
 const DAYS_PER_WEEK = 7;
+/** Beyond this a number of days says nothing. */
+const MOST_DAYS = 1_000_000;
 
 /** A plan, without where its units a day are from. */
 export type ComputedPlan = Omit<PlanResult, 'unitsPerDayFrom'>;
@@ -12,9 +14,12 @@ export const computePlan = (input: PlanCreate): ComputedPlan | ErrorDetail => {
   const given = input.units ?? (input.effect == null ? product(days, unitsPerDay) : undefined);
   const units = given ?? unitsFor(input, input.effect ?? Number.NaN);
   if (units === null) return impossible('effect');
+  // An experiment cannot be planned with another number.
+  if (!(units >= 1 && units <= LIMITS.plannedUnits)) return notPlannable(input);
   const effect = input.effect ?? effectOf(input, units);
-  if (effect === null) return impossible('units');
+  if (effect === null || !Number.isFinite(effect)) return impossible('units');
   const duration = days ?? (unitsPerDay == null ? null : Math.ceil(units / unitsPerDay));
+  if (duration !== null && duration > MOST_DAYS) return tooSlow(units);
   return {
     units,
     unitsByVariant: input.weights.map(weight => Math.ceil((units * weight) / total(input))),
@@ -58,6 +63,16 @@ const effectOf = (input: PlanCreate, units: number): number | null => {
   const found = detectableEffect({ ...designOf(input), control });
   return isHybrid(input) ? found.hybridDetectableEffect : found.detectableEffect;
 };
+
+const notPlannable = ({ effect }: PlanCreate): ErrorDetail => ({
+  path: effect == null ? 'unitsPerDay' : 'effect',
+  message: `needs a plan of 1 to ${LIMITS.plannedUnits} units: change it, or the weights`,
+});
+
+const tooSlow = (units: number): ErrorDetail => ({
+  path: 'unitsPerDay',
+  message: `reaches ${units} units after more than ${MOST_DAYS} days: more are needed`,
+});
 
 const impossible = (path: string): ErrorDetail => ({
   path,
