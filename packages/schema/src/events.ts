@@ -30,6 +30,14 @@ export type ExposureEvent = z.infer<typeof ExposureEvent>;
 
 const attribute = z.json();
 
+/** Experiments that run at the same time have so many different attributes at most, and covariates one. */
+const MAX_UNITS = LIMITS.liveExperiments + 1;
+
+const hasUnits = (units: object): boolean => {
+  const { length } = Object.keys(units);
+  return length > 0 && length <= MAX_UNITS;
+};
+
 /** What a unit has done. */
 export const TrackEvent = strictObject({
   type: z.literal('track'),
@@ -44,6 +52,9 @@ export const TrackEvent = strictObject({
     .optional(),
   units: z
     .record(text(1, LIMITS.keyLength), unit)
+    .refine(hasUnits, {
+      error: `must have 1 to ${MAX_UNITS} units, such as {"targetingKey": "ada"}`,
+    })
     .describe('The value of each attribute that a running experiment buckets by.'),
 }).meta({ id: 'TrackEvent' });
 export type TrackEvent = z.infer<typeof TrackEvent>;

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-import { EventBatch, isJsonObject, LIMITS, TrackedEvent } from '@pennon/schema';
+import { describeIssues, EventBatch, isJsonObject, LIMITS, TrackedEvent } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { MeasuredRecords } from '../experiments/design.ts';
@@ -109,7 +109,17 @@ const readBatch = async ({
 }: Extract<BatchSource, { bytes: Uint8Array<ArrayBuffer> }>): Promise<EventBatch> => {
   const json = await parseJson(bytes);
   const { key, ...rest } = isJsonObject(json) ? json : {};
+  requireFewEvents(rest['events']);
   return parseOrThrow(EventBatch, hasKey || key === undefined ? rest : { key, ...rest });
+};
+
+/** Throws PAYLOAD_TOO_LARGE for a list of more events than a batch may have. */
+const requireFewEvents = (events: unknown): void => {
+  if (!Array.isArray(events) || events.length <= LIMITS.eventsPerBatch) return;
+  const message = `must have at most ${LIMITS.eventsPerBatch} entries: send the others in a batch of their own`;
+  throw new PennonError('PAYLOAD_TOO_LARGE', `events ${message}`, {
+    details: [{ path: 'events', message }],
+  });
 };
 
 const RETRY_AFTER_SECONDS = 5;
@@ -145,9 +155,10 @@ const readEvent = (scope: BatchScope, input: unknown): Read => {
   if (problem !== undefined) return { code: 'INVALID', message: problem };
   const parsed = TrackedEvent.safeParse(input);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const path = issue?.path.join('.') ?? '';
-    return { code: 'INVALID', message: `${path} ${issue?.message ?? 'is not an event'}`.trim() };
+    const [{ path, message } = { path: '', message: 'is not an event' }] = describeIssues(
+      parsed.error,
+    );
+    return { code: 'INVALID', message: `${path} ${message}`.trim() };
   }
   const event = parsed.data;
   if (Buffer.byteLength(JSON.stringify(event)) > LIMITS.eventBytes)

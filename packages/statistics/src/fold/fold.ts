@@ -113,11 +113,14 @@ export const fits = (
   { name, attributes = {} }: Pick<TrackEvent, 'name' | 'attributes'>,
 ): boolean => event === name && (matches === undefined || matches(attributes));
 
+/** With larger values a sum of squares could be no double, and one event would take the results from all units. */
+const LARGEST = 1e100;
+
 /** Returns what an event that fits adds to a sum or a count, or undefined if it has no value. */
 export const amountOf = (source: Source, event: TrackEvent): number | undefined => {
   if (source.kind !== 'sum') return 1;
   const value = source.read === undefined ? event.value : source.read(event);
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+  return typeof value === 'number' && Math.abs(value) <= LARGEST ? value : undefined;
 };
 
 const totalAfter = (
