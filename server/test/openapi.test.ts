@@ -164,6 +164,7 @@ describe('/openapi.json', () => {
       '401',
       '403',
       '404',
+      '409',
       '412',
       '413',
       '415',
@@ -177,6 +178,9 @@ describe('/openapi.json', () => {
     expect(put.requestBody.content['application/json'].schema.$ref).toMatch(/FlagsReplaceBody$/);
     expect(document.components.schemas.FlagsReplaceBody.properties).toHaveProperty('key');
     expect(document.paths['/api/v1/flags/{key}'].get.responses).toHaveProperty('304');
+    expect(document.paths['/api/v1/flags/{key}'].get.responses).not.toHaveProperty('409');
+    const results = document.paths['/api/v1/experiments/{key}/results'].get;
+    expect(results.responses).toHaveProperty('409');
     expect(document.paths['/api/v1/flags/{key}'].delete.responses).toHaveProperty('204');
   });
 });

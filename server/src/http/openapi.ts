@@ -125,12 +125,15 @@ const successOf = ({ success, conditional }: RestRoute): ZodOpenApiOperationObje
   };
 };
 
-const errorsOf = ({ method, headers }: RestRoute): ErrorStatus[] => [
+/** A draft has no results yet. */
+const OF_A_RUN = /^\/experiments\/\{key\}\/./;
+
+const errorsOf = ({ method, path, headers }: RestRoute): ErrorStatus[] => [
   400,
   401,
   403,
   404,
-  ...(method === 'POST' || method === 'DELETE' ? ([409] as const) : []),
+  ...(method !== 'GET' || OF_A_RUN.test(path) ? ([409] as const) : []),
   ...(headers.some(({ name }) => name === 'If-Match') ? ([412] as const) : []),
   ...(method === 'GET' ? [] : ([413, 415] as const)),
   429,
