@@ -38,6 +38,21 @@ test('a file with another result ends with 1 and prints what differs', async () 
   });
 });
 
+test.each([
+  ['no JSON', 'nonsense', /^(?<path>\S+): .*JSON.*\n\k<path>: 0 cases, 1 differences\n$/],
+  ['no cases', '{"cases": []}', /^(?<path>\S+): the file needs .*\n\k<path>: 0 cases, 1 diff/],
+  ['an unknown function', '{"cases": [{"id": "a", "call": "b"}]}', /^a: this package has no/],
+  ['a log without parts', '{"cases": [{"id": "a", "batches": []}, null]}', /^a: .*\ncase 1: /],
+])('a file with %s ends with 1 and prints why', async (name, text, stdout) => {
+  const path = join(folder, `${name.replaceAll(' ', '-')}.json`);
+  await writeFile(path, text);
+  await expect(run(process.execPath, [script, path])).rejects.toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(stdout),
+    stderr: '',
+  });
+});
+
 test('a file of logs is run too', async () => {
   const path = new URL('vectors/folds.json', import.meta.url).pathname;
   const { stdout } = await run(process.execPath, [script, path]);
