@@ -156,6 +156,11 @@ it('a cursor that the log no longer reaches is refused with 410', async () => {
   trimmed = cursor;
   const { status, body } = await server.api('GET', `/events/export?after=${cursor}`);
   expect([status, body.error.code]).toEqual([410, 'GONE']);
+  const [{ path, message: oldest }] = body.error.details;
+  expect(path).toBe('after');
+  const { events: left } = await exported(server, `?after=${oldest}`);
+  expect(left.length).toBeGreaterThan(0);
+  expect(left).toEqual((await exported(server)).events);
 });
 
 it('only an administrator reads and erases events', async () => {

@@ -24,11 +24,11 @@ export const exportLog = async (
   { ledger, after, limit }: ExportInput,
 ): Promise<string> => {
   const positions = positionsIn(after, store.partitions);
+  await requireInLog(store, ledger, positions);
   const lines: string[] = [];
   let left = MAX_CHARACTERS;
   for (const [number, position] of positions.entries()) {
     const partition = { ledger, number };
-    if (position !== '') await requireInLog(store, partition, position);
     const entries = await readEntries(store, partition, { after: position, limit, left });
     left -= sizeOf(entries);
     positions[number] = entries.at(-1)?.id ?? position;
@@ -73,18 +73,21 @@ const readEntries = async (
 const sizeOf = (entries: readonly LogEntry[]): number =>
   entries.reduce((sum, { text }) => sum + text.length, 0);
 
-/** Throws if entries after a position may have been removed. */
+/** Throws if entries after a position may have been removed, with the oldest cursor that loses nothing of the others. */
 const requireInLog = async (
   store: EventStore,
-  partition: Partition,
-  position: string,
+  ledger: ExportInput['ledger'],
+  positions: readonly string[],
 ): Promise<void> => {
-  const [oldest] = await store.read(partition, '', 1);
-  if (oldest !== undefined && !isBefore(position, oldest.id)) return;
-  throw new PennonError(
-    'GONE',
-    'the log no longer has the events after this cursor: export again without "after", and more often',
-  );
+  const oldest: string[] = [];
+  for (const [number, position] of positions.entries()) {
+    const [first] = position === '' ? [] : await store.read({ ledger, number }, '', 1);
+    oldest.push(first === undefined || isBefore(position, first.id) ? '' : position);
+  }
+  if (oldest.every((position, number) => position === positions[number])) return;
+  const cursor = oldest.join(SEPARATOR);
+  const message = `the log no longer has the events after this cursor: export again after the oldest one, "${cursor}", and more often`;
+  throw new PennonError('GONE', message, { details: [{ path: 'after', message: cursor }] });
 };
 
 /** Compares ids, which are numbers, or two with a hyphen between them. */
