@@ -423,3 +423,26 @@ it('a value that no sum of squares can hold is passed over', async () => {
   expect([moments.status, moments.body.metrics?.spent[variant]]).toMatchObject([200, { mature }]);
   expect((await server.api('GET', '/experiments/ab/health')).body.withoutValue).toBe(2);
 });
+
+it('exposures to wrong variants are counted, whatever names others send', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  const served = await exposure(server, 'ada');
+  const wrong = { ...served, variant: served.variant === 'on' ? 'off' : 'on', timeMs: clock.now() };
+  const sendWrong = async (sdk: string) => {
+    const body = { instance: sdk.padEnd(16, '_'), sequence: 1, sentAtMs: clock.now(), sdk };
+    const sent = await server.api('POST', '/events', { body: { ...body, events: [wrong] } });
+    expect(sent.body.rejected).toMatchObject([{ code: 'MISMATCH' }]);
+  };
+  for (let number = 1; number <= 120; number += 1) await sendWrong(`made-up-${number}`);
+  await fold(clock);
+  const mismatched = async () =>
+    (await server.api('GET', '/experiments/ab/health')).body.mismatched;
+  expect(await mismatched()).toMatchObject({ 'made-up-1': 1, others: 100 });
+  await server.api('POST', '/experiments/ab/stop');
+  await server.api('POST', '/experiments/ab/restart');
+  expect(await mismatched()).toEqual({});
+  await sendWrong('old');
+  await fold(clock);
+  expect(await mismatched()).toEqual({ old: 1 });
+});

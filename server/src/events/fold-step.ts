@@ -18,6 +18,7 @@ import {
   addRun,
   environmentHealthIn,
   environmentHealthText,
+  ofRuns,
   runHealthIn,
   runHealthText,
 } from './health.ts';
@@ -111,7 +112,7 @@ export const foldStep = async (
   const { step, values, removed } = beginStep(store, partition);
   const exposing = exposuresAhead(entries, all.slice(entries.length));
   const { arrived, ahead } = await withoutRepeats(step, entries, exposing);
-  await foldRefused(step, arrived);
+  await foldRefused(step, arrived, measured.runs);
   await foldSeenEvents(
     step,
     arrived.map(({ record }) => record),
@@ -259,12 +260,14 @@ const windowIn = (text: string): ReportWindow => {
 const foldRefused = async (
   { loadTexts, setText }: Step,
   arrived: readonly Arrived[],
+  runs: MeasuredRuns['runs'],
 ): Promise<void> => {
   const refused = arrived.flatMap(({ record }) => record.refused ?? []);
   if (refused.length === 0) return;
   const cell = { group: GROUPS.environment, field: ALL };
   const [text] = await loadTexts([cell]);
-  setText(cell, environmentHealthText(refused.reduce(addRefused, environmentHealthIn(text))));
+  const health = refused.reduce(addRefused, ofRuns(environmentHealthIn(text), runs));
+  setText(cell, environmentHealthText(health));
 };
 
 /** Folds the events of one run into the states of its units, its cohorts and its health. */

@@ -87,10 +87,34 @@ export const sumCountsBy = (first: CountsBy, second: CountsBy): CountsBy =>
     first,
   );
 
+/** So many SDKs of a run have a count of their own. Others are counted together, so that none hides what comes after it. */
+const MAX_SDKS = 20;
+const OTHERS = 'others';
+
+const runIn = (name: string): string => name.slice(0, name.indexOf(' '));
+
+/** Adds counts by run and SDK. */
+const sumMismatched = (first: Counts, second: Counts): Counts =>
+  Object.entries(second).reduce((sum, [name, count]) => {
+    const run = runIn(name);
+    const known = Object.keys(sum).filter(each => runIn(each) === run);
+    const hasRoom = known.length < MAX_SDKS || Object.hasOwn(sum, name);
+    const counted = hasRoom ? name : `${run} ${OTHERS}`;
+    return { ...sum, [counted]: (sum[counted] ?? 0) + count };
+  }, first);
+
+/** Returns health without the counts of runs that are not the last ones any more. */
+export const ofRuns = (health: Refused, runs: readonly string[]): Refused => ({
+  ...health,
+  mismatched: Object.fromEntries(
+    Object.entries(health.mismatched).filter(([name]) => runs.includes(runIn(name))),
+  ),
+});
+
 /** Adds what was not accepted, of one request or another partition. */
 export const addRefused = (health: Refused, added: Refused): Refused => ({
   rejected: sumCounts(health.rejected, added.rejected),
-  mismatched: sumCounts(health.mismatched, added.mismatched),
+  mismatched: sumMismatched(health.mismatched, added.mismatched),
   dropped: {
     exposures: health.dropped.exposures + added.dropped.exposures,
     tracks: health.dropped.tracks + added.dropped.tracks,
