@@ -101,7 +101,7 @@ const useRamps = (open: () => Promise<Store>): void => {
     store = await open();
     server = await startServer({ clock, momentsSource: source, store });
     for (const key of ['failed', 'slow']) await api('POST', '/metrics', metric(key));
-    await api('POST', '/flags', { key: 'new-checkout', enabled: true });
+    await api('POST', '/flags', { key: 'new-checkout', enabled: true, defaultVariant: 'off' });
   });
   afterEach(() => server.close());
 };

@@ -34,7 +34,8 @@ const ramp = {
 
 const fill = async (server: TestServer, rules: object[] = [staff, few]): Promise<void> => {
   await server.api('POST', '/metrics', { body: { ...failed, direction: 'decrease' } });
-  await server.api('POST', '/flags', { body: { key: 'new-checkout', enabled: true, rules } });
+  const flag = { key: 'new-checkout', enabled: true, defaultVariant: 'off', rules };
+  await server.api('POST', '/flags', { body: flag });
 };
 
 const post = (server: TestServer, action: string, key = 'checkout') =>
@@ -156,6 +157,23 @@ describe('a ramp', () => {
 });
 
 describe('the steps of a ramp', () => {
+  it('do not begin while all others have the treatment, which a rollback would give to all', async () => {
+    await using server = await withRamp({}, [few]);
+    const change = (body: object) => server.api('PATCH', '/flags/new-checkout', { body });
+    await change({ defaultVariant: 'on', allowNoEffect: true });
+    const refused = await post(server, 'start');
+    expect([refused.status, refused.body.error.details]).toMatchObject([
+      409,
+      [{ path: 'treatment', message: expect.stringContaining('"defaultVariant"') }],
+    ]);
+    await change({ defaultVariant: 'off', rules: [few, { id: 'later', variant: 'on' }] });
+    expect((await post(server, 'start')).body.error.details).toMatchObject([
+      { path: 'treatment', message: expect.stringContaining('rule "later"') },
+    ]);
+    await change({ rules: [few] });
+    expect((await post(server, 'start')).status).toBe(200);
+  });
+
   it('compare equal shares, serve all at the end, and are rolled back exactly', async () => {
     await using server = await withRamp();
     const [first, before] = await rules(server);

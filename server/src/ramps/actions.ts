@@ -3,6 +3,7 @@ import {
   isCompared,
   LIMITS,
   type ErrorDetail,
+  type Flag,
   type Ramp,
   type RampReason,
 } from '@pennon/schema';
@@ -173,8 +174,23 @@ const startProblems = (records: Records, { ramp, flag }: Current): ErrorDetail[]
   ...(flag.enabled
     ? []
     : [{ path: 'flag', message: `"${flag.key}" is disabled: enable it first` }]),
+  ...othersProblems(ramp, flag),
   ...rivalProblems(records, ramp),
 ];
+
+/** If those whom the rule does not serve had the treatment, a rollback would give it to all. */
+const othersProblems = (ramp: Ramp, flag: Flag): ErrorDetail[] => {
+  const at = flag.rules.findIndex(({ id }) => id === ramp.rule);
+  const later = at === -1 ? [] : flag.rules.slice(at + 1);
+  const forAll = later.find(
+    ({ conditions, percentage }) => conditions.length === 0 && (percentage ?? 100) === 100,
+  );
+  if (forAll !== undefined && forAll.variant !== ramp.treatment) return [];
+  if (forAll === undefined && flag.defaultVariant !== ramp.treatment) return [];
+  const what = forAll === undefined ? 'the "defaultVariant"' : `rule "${forAll.id}"`;
+  const message = `"${ramp.treatment}" is what ${what} of flag "${flag.key}" serves to all others: choose another variant there first`;
+  return [{ path: 'treatment', message }];
+};
 
 /** Nothing else may decide about the rule or measure it, and the number of ramps is bounded. */
 const rivalProblems = (records: Records, ramp: Ramp): ErrorDetail[] => {

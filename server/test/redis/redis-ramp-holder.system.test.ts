@@ -97,7 +97,7 @@ const start = async (): Promise<void> => {
   const window = { toMs: 60_000 };
   const metric = { key: 'failed', kind: 'conversion', event: 'failed', window };
   await api('POST', '/metrics', { ...metric, direction: 'decrease' });
-  await api('POST', '/flags', { key: 'new-checkout', enabled: true });
+  await api('POST', '/flags', { key: 'new-checkout', enabled: true, defaultVariant: 'off' });
   await api('POST', '/ramps', {
     key: 'checkout',
     flag: 'new-checkout',

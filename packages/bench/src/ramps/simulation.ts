@@ -122,7 +122,7 @@ const start = async ({ api }: CompressedServer, count: number): Promise<void> =>
   });
   for (let index = 0; index < count; index += 1) {
     const key = nameOf(index);
-    await api('POST', '/flags', { key, enabled: true });
+    await api('POST', '/flags', { key, enabled: true, defaultVariant: 'off' });
     await api('POST', '/ramps', {
       key,
       flag: key,
