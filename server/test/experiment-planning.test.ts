@@ -235,6 +235,28 @@ describe('statistics from elsewhere', () => {
     expect([refused.status, refused.body.error.details[0].path]).toEqual([400, path]);
   });
 
+  it.each([
+    ['fewer squares than the sum needs', { n: 10, sum: 10, sumSquares: 9 }, 400],
+    ['sums without units', { n: 0, sum: 1, sumSquares: 1 }, 400],
+    ['sums whose squares are no double', { n: 10, sum: 1e308, sumSquares: 1e308 }, 400],
+    ['the same value of all units', { n: 3, sum: 0.3, sumSquares: 0.03 }, 200],
+  ])('with %s are refused if no units can have them', async (_name, mature, status) => {
+    const { server, send } = await begin('external');
+    await using _ = server;
+    const spent = { key: 'spent', kind: 'sum', event: 'bought', window: { toMs: 60_000 } };
+    await server.api('POST', '/metrics', { body: spent });
+    await server.api('POST', '/experiments/e/stop');
+    const metrics = [{ metric: 'spent', role: 'primary' }];
+    await server.api('PATCH', '/experiments/e', { body: { metrics } });
+    await server.api('POST', '/experiments/e/restart');
+    const units = { off: 20, on: 20 };
+    const sent = await send({ units, metrics: { spent: { off: { mature } } } });
+    expect([sent.status, sent.body.error?.details[0].path]).toEqual([
+      status,
+      status === 400 ? 'metrics.spent.off.mature.sumSquares' : undefined,
+    ]);
+  });
+
   it('are refused while events are the source, and before the data that is known', async () => {
     const events = await begin('events');
     expect((await events.send(statistics(200, 20, 20))).status).toBe(409);

@@ -140,6 +140,25 @@ const RATIO = [
 const MEAN = ['sum', 'sumSquares'] as const;
 const COVARIATE = ['sumCovariate', 'sumSquaresCovariate', 'sumProductsCovariate'] as const;
 
+const SQUARES = [
+  ['sum', 'sumSquares'],
+  ['sumNumerator', 'sumSquaresNumerator'],
+  ['sumDenominator', 'sumSquaresDenominator'],
+  ['sumCovariate', 'sumSquaresCovariate'],
+] as const;
+/** Sums are rounded. */
+const ROUNDING = 1e-9;
+
+/** No units have such sums, so they were computed wrongly. */
+const squareProblems = (moments: ExternalMoments, path: string): ErrorDetail[] =>
+  SQUARES.filter(([name, ofSquares]) => {
+    const { n, [name]: sum = 0, [ofSquares]: squares = 0 } = moments;
+    return n === 0 ? sum !== 0 || squares !== 0 : (sum / n) * sum > squares * (1 + ROUNDING);
+  }).map(([name, ofSquares]) => ({
+    path: `${path}.${ofSquares}`,
+    message: `must be at least the square of "${name}" divided by "n"; all are 0 without units`,
+  }));
+
 /** Each kind of metric has its moments. A covariate is sent with all of its sums, or not at all. */
 const momentProblems = (
   { kind }: Metric,
@@ -151,7 +170,9 @@ const momentProblems = (
   const hasCovariate = COVARIATE.some(name => moments[name] !== undefined);
   const all = [...needed, ...(kind !== 'ratio' && hasCovariate ? COVARIATE : [])];
   const { n, sum = 0, sumSquares = 0 } = moments;
+  const isComplete = all.every(name => moments[name] !== undefined);
   return [
+    ...(kind !== 'conversion' && isComplete ? squareProblems(moments, path) : []),
     ...all
       .filter(name => moments[name] === undefined)
       .map(name => ({ path: `${path}.${name}`, message: `is missing: a ${kind} needs it` })),
