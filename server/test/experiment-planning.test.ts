@@ -224,6 +224,16 @@ describe('statistics from elsewhere', () => {
       'metrics.bought.off.soFar',
     ],
     [
+      'with fewer converted units so far than mature ones',
+      { metrics: { bought: { off: { ...conversion(30, 9), soFar: 8 } } } },
+      'metrics.bought.off.soFar',
+    ],
+    [
+      'with more converted units than units',
+      { metrics: { bought: { off: { ...conversion(30, 9), soFar: 201 } } } },
+      'metrics.bought.off.soFar',
+    ],
+    [
       'of a conversion with other squares',
       { metrics: { bought: { off: { mature: { n: 3, sum: 1, sumSquares: 9 }, soFar: 1 } } } },
       'metrics.bought.off.mature.sum',

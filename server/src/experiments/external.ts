@@ -121,13 +121,24 @@ const metricProblems = (started: StartedRun, statistics: ExternalStatistics): Er
           ...(mature.n > counted
             ? [{ path: `${at}.mature.n`, message: `is more than the units, ${counted}` }]
             : []),
-          ...(metric.kind === 'conversion' && soFar == null
-            ? [{ path: `${at}.soFar`, message: 'is missing: the units that converted so far' }]
-            : []),
+          ...(metric.kind === 'conversion' ? soFarProblems(mature, soFar, counted, at) : []),
         ];
       }),
     ];
   });
+};
+
+/** A unit that has converted counts so far, its window over or not. */
+const soFarProblems = (
+  { sum = 0 }: ExternalMoments,
+  soFar: number | null | undefined,
+  counted: number,
+  at: string,
+): ErrorDetail[] => {
+  const path = `${at}.soFar`;
+  if (soFar == null) return [{ path, message: 'is missing: the units that converted so far' }];
+  if (soFar >= sum && soFar <= counted) return [];
+  return [{ path, message: `must be from the "sum" of the mature units to the units, ${counted}` }];
 };
 
 const RATIO = [
@@ -179,6 +190,9 @@ const momentProblems = (
     ...refused
       .filter(name => moments[name] !== undefined)
       .map(name => ({ path: `${path}.${name}`, message: `is not for a ${kind}` })),
+    ...((moments.nonZero ?? 0) > n
+      ? [{ path: `${path}.nonZero`, message: 'must be at most "n"' }]
+      : []),
     ...(kind === 'conversion' && (sum !== sumSquares || sum < 0 || sum > n)
       ? [{ path: `${path}.sum`, message: 'of a conversion must be "sumSquares", from 0 to "n"' }]
       : []),

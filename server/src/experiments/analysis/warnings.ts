@@ -46,16 +46,22 @@ const eventWarnings = ({ health, moments, final }: AnalysisInput): Warning[] => 
 };
 
 /** A difference that is found early is found because it looked large. */
-const earlyWarnings = ({ ended }: AnalysisInput, metrics: Results['metrics']): Warning[] => {
+const earlyWarnings = (
+  { ended, method, plan }: AnalysisInput,
+  metrics: Results['metrics'],
+): Warning[] => {
   const isDecided = metrics.some(({ comparisons }) =>
     comparisons.some(({ outcome }) => outcome === 'better' || outcome === 'worse'),
   );
+  const when = plan === null ? 'early' : 'before the planned end';
+  // Only the intervals of a sequential test are right at any look.
+  const promise = method === 'sequential' ? '; the interval is right' : '';
   return ended || !isDecided
     ? []
     : [
         {
           code: 'early',
-          text: 'Decided before the planned end: the estimate is likely too large; the interval is right.',
+          text: `Decided ${when}: the estimate is likely too large${promise}.`,
         },
       ];
 };
