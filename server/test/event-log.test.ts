@@ -255,6 +255,19 @@ it('an erased unit has no state and is in no export, and counts as new afterward
   expect(health).toMatchObject({ exposures: UNITS.length + 2, repeats: 1 });
 });
 
+it('a unit that its sender has hashed is erased, too', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  const hashed = createHash('sha256').update('ada').digest('hex');
+  await send(server, clock, [{ ...(await exposure(server, 'ada')), unit: hashed }], true);
+  await fold(clock);
+  expect((await find(server, 'ada'))[1].exposure).not.toBeNull();
+  await server.api('POST', '/events/erase', { body: { attribute: 'targetingKey', unit: 'ada' } });
+  await fold(clock);
+  expect((await find(server, 'ada'))[1].exposure).toBeNull();
+  expect((await exported(server)).events).toEqual([]);
+});
+
 it('the log has the units themselves only if it is set to, and none that was erased', async () => {
   await using started = await start(undefined, { keepsUnits: true });
   const { server, clock } = started;

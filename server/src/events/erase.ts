@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { partitionOf, appendEvents, hashUnit } from './read-batch.ts';
 import type { EventStore } from '../store/event-store.ts';
 import type { Ledger } from '../store/store.ts';
@@ -17,13 +19,18 @@ export type EraseInput = {
 /**
  * Adds a request to erase a unit to the log. The fold removes what it has of the unit when it comes there, so nothing
  * that arrived before can bring it back.
+ * Providers with the option `hashUnits` send the SHA-256 of a unit, which is removed too.
  */
 export const eraseFrom = async (
   store: EventStore,
   { ledger, attribute, unit, secret, instance, now }: EraseInput,
 ): Promise<void> => {
-  const hash = hashUnit(secret, attribute, unit);
-  const record: LogRecord = { instance, sequence: 1, sdk: 'pennon', events: [], erased: [hash] };
-  const number = partitionOf(hash, store.partitions);
-  await appendEvents(store, ledger, [{ number, at: now, text: JSON.stringify(record) }]);
+  const values = [unit, createHash('sha256').update(unit).digest('hex')];
+  const hashes = values.map(value => hashUnit(secret, attribute, value));
+  const byPartition = Map.groupBy(hashes, hash => partitionOf(hash, store.partitions));
+  const entries = Array.from(byPartition, ([number, erased]) => {
+    const record: LogRecord = { instance, sequence: 1, sdk: 'pennon', events: [], erased };
+    return { number, at: now, text: JSON.stringify(record) };
+  });
+  await appendEvents(store, ledger, entries);
 };
