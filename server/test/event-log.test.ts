@@ -255,6 +255,21 @@ it('an erased unit has no state and is in no export, and counts as new afterward
   expect(health).toMatchObject({ exposures: UNITS.length + 2, repeats: 1 });
 });
 
+it('a unit is erased while nothing is measured, too', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  await fill(started);
+  await fold(clock);
+  await server.api('POST', '/experiments/ab/stop');
+  await server.api('DELETE', '/experiments/ab');
+  expect((await server.api('DELETE', '/metrics/bought')).status).toBe(204);
+  await server.api('POST', '/events/erase', {
+    body: { attribute: 'targetingKey', unit: 'user-3' },
+  });
+  await fold(clock);
+  expect((await exported(server)).events).toHaveLength(2 * (UNITS.length - 1));
+});
+
 it('a unit that its sender has hashed is erased, too', async () => {
   await using started = await start();
   const { server, clock } = started;

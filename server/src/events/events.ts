@@ -53,6 +53,8 @@ type EventsDeps = {
 
 /** How often held events are folded. */
 const FOLD_MS = 1_000;
+/** More than the hold of events, and than a store is away for a moment. */
+const ERASING_MS = 10 * 60_000;
 const INSTANCE_LENGTH = 20;
 
 /** Receives events, has them folded, and returns the moments of runs. */
@@ -80,11 +82,17 @@ export const createEvents = (deps: EventsDeps): Events => {
   const liveOf = ({ id }: FlagSetLedger): LiveFlagSet | undefined =>
     registry.all().find(({ replica }) => replica.ledger.id === id);
 
-  /** Without a metric nothing is measured, and nothing is read. */
+  /** Until when the logs of environments are read for an erasure, by ledger. */
+  const erasing = new Map<string, number>();
+  const isErasing = ({ id }: FlagSetLedger): boolean => (erasing.get(id) ?? 0) > clock.now();
+
+  /** Without a metric nothing is measured, and nothing is read but erasures. */
   const foldMeasured = async (): Promise<void> => {
     const measured = registry
       .all()
-      .filter(({ replica }) => replica.current().records.metrics.size > 0);
+      .filter(
+        ({ replica }) => replica.current().records.metrics.size > 0 || isErasing(replica.ledger),
+      );
     if (measured.length === 0) return;
     const connection = host.connect();
     for (const live of measured) measure(connection, live);
@@ -139,6 +147,7 @@ export const createEvents = (deps: EventsDeps): Events => {
       const secret = secretOf(ledger);
       const now = clock.now();
       await callFor(live, 'erase', { ledger, attribute, unit, secret, instance, now });
+      erasing.set(ledger.id, now + ERASING_MS);
     },
     fold,
     counts: () => ({ ...counters.read(), isDown: host.isDown(), failures: host.failures() }),
