@@ -452,7 +452,7 @@ it('a value that no sum of squares can hold is passed over', async () => {
   expect((await server.api('GET', '/experiments/ab/health')).body.withoutValue).toBe(2);
 });
 
-it('exposures to wrong variants are counted, whatever names others send', async () => {
+it('exposures to wrong variants are counted, regardless of the names that others send', async () => {
   await using started = await start();
   const { server, clock } = started;
   const served = await exposure(server, 'ada');

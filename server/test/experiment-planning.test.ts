@@ -248,7 +248,7 @@ describe('statistics from elsewhere', () => {
   it.each([
     ['fewer squares than the sum needs', { n: 10, sum: 10, sumSquares: 9 }, 400],
     ['sums without units', { n: 0, sum: 1, sumSquares: 1 }, 400],
-    ['sums whose squares are no double', { n: 10, sum: 1e308, sumSquares: 1e308 }, 400],
+    ['sums with infinite squares', { n: 10, sum: 1e308, sumSquares: 1e308 }, 400],
     ['the same value of all units', { n: 3, sum: 0.3, sumSquares: 0.03 }, 200],
   ])('with %s are refused if no units can have them', async (_name, mature, status) => {
     const { server, send } = await begin('external');

@@ -178,7 +178,7 @@ const startProblems = (records: Records, { ramp, flag }: Current): ErrorDetail[]
   ...rivalProblems(records, ramp),
 ];
 
-/** If those whom the rule does not serve had the treatment, a rollback would give it to all. */
+/** If users that the rule does not serve had the treatment, a rollback would give it to all. */
 const othersProblems = (ramp: Ramp, flag: Flag): ErrorDetail[] => {
   const at = flag.rules.findIndex(({ id }) => id === ramp.rule);
   const later = at === -1 ? [] : flag.rules.slice(at + 1);

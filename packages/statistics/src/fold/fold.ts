@@ -113,7 +113,7 @@ export const fits = (
   { name, attributes = {} }: Pick<TrackEvent, 'name' | 'attributes'>,
 ): boolean => event === name && (matches === undefined || matches(attributes));
 
-/** With larger values a sum of squares could be no double, and one event would take the results from all units. */
+/** With larger values a sum of squares could be infinite, and one event would take the results from all units. */
 const LARGEST = 1e100;
 
 /** Returns what an event that fits adds to a sum or a count, or undefined if it has no value. */

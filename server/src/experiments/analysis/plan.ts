@@ -2,7 +2,7 @@ import { LIMITS, type ErrorDetail, type PlanCreate, type PlanResult } from '@pen
 import { detectableEffect, sampleSize } from '@pennon/statistics';
 
 const DAYS_PER_WEEK = 7;
-/** Beyond this a number of days says nothing. */
+/** The most days that a plan can have. */
 const MOST_DAYS = 1_000_000;
 
 /** A plan, without where its units a day are from. */
