@@ -82,9 +82,9 @@ export const createEvents = (deps: EventsDeps): Events => {
   const liveOf = ({ id }: FlagSetLedger): LiveFlagSet | undefined =>
     registry.all().find(({ replica }) => replica.ledger.id === id);
 
-  /** Until when the logs of environments are read for an erasure, by ledger. */
+  /** Until when, on the monotonic clock, the logs of environments are read for an erasure, by ledger. */
   const erasing = new Map<string, number>();
-  const isErasing = ({ id }: FlagSetLedger): boolean => (erasing.get(id) ?? 0) > clock.now();
+  const isErasing = ({ id }: FlagSetLedger): boolean => (erasing.get(id) ?? 0) > clock.monotonic();
 
   /** Without a metric nothing is measured, and nothing is read but erasures. */
   const foldMeasured = async (): Promise<void> => {
@@ -147,7 +147,7 @@ export const createEvents = (deps: EventsDeps): Events => {
       const secret = secretOf(ledger);
       const now = clock.now();
       await callFor(live, 'erase', { ledger, attribute, unit, secret, instance, now });
-      erasing.set(ledger.id, now + ERASING_MS);
+      erasing.set(ledger.id, clock.monotonic() + ERASING_MS);
     },
     fold,
     counts: () => ({ ...counters.read(), isDown: host.isDown(), failures: host.failures() }),
