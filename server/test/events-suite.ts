@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import type { Store } from '../src/store/store.ts';
+import { profileCell, settledCell, stateCell, GROUPS } from '../src/events/groups.ts';
+import { entryCell } from '../src/events/inventory.ts';
+import { bytesOfUnit } from '../src/events/units.ts';
+import type { EventStore, Partition } from '../src/store/event-store.ts';
+import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';
+import { openEventsOf } from './support/event-store.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
 import { startServer, type TestServer } from './support/server.ts';
 
@@ -198,7 +203,184 @@ export const describeEvents = (name: string, open: Open): void => {
       clock.jump(4 * DAY_MS);
       expect(await begin()).toEqual(missed);
     });
+
+    it('leave nothing of an erased unit, and of earlier runs nothing after 25 hours', async () => {
+      const clock = createFakeClock();
+      const store = await open();
+      await using server = await startServer({ clock, store, keepsUnits: true });
+      const body = { key: 'visits', kind: 'count', event: 'bought', window: { toMs: 3_600_000 } };
+      expect((await server.api('POST', '/metrics', { body })).status).toBe(201);
+      await start(server, { experiment: ONE_METRIC });
+      const opened = await openEventsOf(store);
+      const events = { store: opened.store, ledger: await ledgerOf(store) };
+      await buyAfterExposure(server, clock, ['ada', 'bob']);
+      clock.jump(27 * HOUR_MS);
+      await buyAfterExposure(server, clock, ['carol', 'dave']);
+      const units = await hashedUnits(server);
+      const stored = () => storedOf(events, units);
+      const storedLater = () => {
+        clock.jump(MINUTE_MS);
+        return stored();
+      };
+      await expect.poll(storedLater, POLL).toEqual({
+        ada: ['settled', 'profile'],
+        bob: ['settled', 'profile'],
+        carol: ['state', 'profile'],
+        dave: ['state', 'profile'],
+      });
+
+      expect((await server.api('POST', '/experiments/ab/stop')).status).toBe(200);
+      expect((await server.api('POST', '/experiments/ab/restart')).status).toBe(200);
+      expect((await server.api('DELETE', '/metrics/visits')).status).toBe(204);
+      for (const unit of ['ada', 'carol']) {
+        const erased = { attribute: 'targetingKey', unit };
+        expect((await server.api('POST', '/events/erase', { body: erased })).status).toBe(202);
+      }
+      await foldAll(server, clock);
+      const left = { ada: [], bob: ['settled', 'profile'], carol: [], dave: ['state', 'profile'] };
+      await expect.poll(storedLater, POLL).toEqual(left);
+
+      const isFoundUnused = () => {
+        clock.jump(MINUTE_MS);
+        return areUnused(events, units);
+      };
+      await expect.poll(isFoundUnused, POLL).toBe(true);
+      clock.jump(24 * HOUR_MS);
+      await sweep(server, clock);
+      await expect.poll(stored, POLL).toEqual(left);
+      clock.jump(HOUR_MS);
+      const after = { ada: [], bob: ['profile'], carol: [], dave: ['profile'] };
+      const allLater = async () => ({
+        ...(await storedLater()),
+        cohorts: await cohortsOf(events, units),
+      });
+      await expect.poll(allLater, POLL).toEqual({ ...after, cohorts: 0 });
+      clock.jump(90 * DAY_MS);
+      const none = { ada: [], bob: [], carol: [], dave: [], cohorts: 0 };
+      await expect.poll(allLater, POLL).toEqual(none);
+      await opened.close();
+    });
   });
+};
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const POLL = { timeout: 20_000 };
+
+const foldAll = async (server: TestServer, clock: FakeClock): Promise<void> => {
+  clock.jump(HOLD_MS + 1_000);
+  const isDone = () => {
+    clock.jump(1_000);
+    return isFolded(server);
+  };
+  await expect.poll(isDone, POLL).toBe(true);
+};
+
+/** Moves the clock until the fold has checked several times what to settle or remove. */
+const sweep = async (server: TestServer, clock: FakeClock): Promise<void> => {
+  for (let minute = 0; minute < 3; minute += 1) {
+    clock.jump(MINUTE_MS);
+    await foldAll(server, clock);
+  }
+};
+
+/** Sends an exposure and an event of each unit. */
+const buyAfterExposure = async (
+  server: TestServer,
+  clock: FakeClock,
+  units: readonly string[],
+): Promise<void> => {
+  const timeMs = clock.now();
+  const events = await Promise.all(
+    units.map(async unit => {
+      const context = { targetingKey: unit };
+      const { body } = await server.api('POST', '/evaluate', {
+        body: { flagKey: 'checkout', context },
+      });
+      return [
+        { type: 'exposure', experiment: 'ab', variant: body.variant, unit, timeMs },
+        { type: 'track', name: 'bought', timeMs, units: context },
+      ];
+    }),
+  );
+  const instance = `instance-at-${timeMs}`;
+  const body = { instance, sequence: 1, sentAtMs: timeMs, events: events.flat() };
+  const sent = await server.api('POST', '/events', { body });
+  expect([sent.status, sent.body.rejected]).toEqual([202, []]);
+  await foldAll(server, clock);
+};
+
+type HashedUnit = { readonly unit: string; readonly number: number; readonly run: string };
+
+/** Returns the units of the exposures in the log, by the units that were sent. */
+const hashedUnits = async (server: TestServer): Promise<Record<string, HashedUnit>> => {
+  const { text } = await server.api('GET', '/events/export?limit=1000');
+  const lines = text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  return Object.fromEntries(
+    lines
+      .filter(({ type }) => type === 'exposure')
+      .map(({ clear, unit, partition, run }) => [clear, { unit, number: partition, run }]),
+  );
+};
+
+type Events = { readonly store: EventStore; readonly ledger: Partition['ledger'] };
+
+const ledgerOf = async (store: Store): Promise<Partition['ledger']> => {
+  const control = await store.read(CONTROL_LEDGER);
+  const id = control?.records.environments.get('production')?.document.ledger ?? '';
+  return { kind: 'flagSet', id };
+};
+
+/** Returns what the store has of each unit. */
+const storedOf = async (
+  { store, ledger }: Events,
+  units: Record<string, HashedUnit>,
+): Promise<Record<string, string[]>> => {
+  const kinds = ['state', 'settled', 'profile'] as const;
+  const found = await Promise.all(
+    Object.entries(units).map(async ([name, { unit, number, run }]) => {
+      const values = await store.load({ ledger, number }, [
+        stateCell(run, unit),
+        settledCell(run, bytesOfUnit(unit), store.partitions),
+        profileCell('visits targetingKey', unit),
+      ]);
+      return [name, kinds.filter((_, at) => (values[at] ?? '') !== '')] as const;
+    }),
+  );
+  return Object.fromEntries(found);
+};
+
+/** Whether the time has begun after which the run and the covariate of the units are removed. */
+const areUnused = async (
+  { store, ledger }: Events,
+  units: Record<string, HashedUnit>,
+): Promise<boolean> => {
+  const cells = (run: string) =>
+    (
+      [
+        { kind: 'run', name: run },
+        { kind: 'covariate', name: 'visits targetingKey' },
+      ] as const
+    ).map(entryCell);
+  const found = await Promise.all(
+    Object.values(units).map(({ number, run }) => store.load({ ledger, number }, cells(run))),
+  );
+  return found.flat().every(text => text !== undefined && !text.startsWith('0 '));
+};
+
+const cohortsOf = async (
+  { store, ledger }: Events,
+  units: Record<string, HashedUnit>,
+): Promise<number> => {
+  const groups = await Promise.all(
+    Object.values(units).map(({ number, run }) =>
+      store.loadGroup({ ledger, number }, GROUPS.cohorts(run)),
+    ),
+  );
+  return groups.reduce((sum, { size }) => sum + size, 0);
 };
 
 const LOG_BYTES = 16_384;

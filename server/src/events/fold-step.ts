@@ -24,6 +24,13 @@ import {
 } from './health.ts';
 import { cohortIn, cohortText } from './cohort-text.ts';
 import { ALL, GROUPS, profileCell } from './groups.ts';
+import {
+  entriesIn,
+  inventoryKeys,
+  loadInventory,
+  markUsed,
+  type InventoryKey,
+} from './inventory.ts';
 import type { LoggedEvent } from './log-record.ts';
 import type { MeasuredRun, MeasuredRuns } from './measured-runs.ts';
 import { unpackState } from './packed-state.ts';
@@ -125,7 +132,11 @@ export const foldStep = async (
   ]).filter(({ unit }) => !erased.has(unit));
   const covariates = await foldProfiles(step.load, step, measured, events);
   for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
-  if (erased.size > 0) await eraseUnits(step, measured, [...erased]);
+  const inventory = await loadInventory(store, partition);
+  const live = Array.from(measured.byExperiment.values(), ({ run }) => run);
+  values.push(...markUsed(inventory, inventoryKeys(live, measured)));
+  const stored = [...inventoryKeys(measured.runs, measured), ...entriesIn(inventory)];
+  if (erased.size > 0) await eraseUnits(step, stored, [...erased]);
   await store.write(partition, {
     expected,
     cursor: last.id,
@@ -185,15 +196,17 @@ const erasedIn = ({ setText }: Step, arrived: readonly Arrived[]): ReadonlySet<s
   return units;
 };
 
-/** Removes all that is stored of units. */
+/** Removes all that is stored of units, also of runs and covariates that are no longer measured. */
 const eraseUnits = async (
   step: Step,
-  { runs, covariates }: MeasuredRuns,
+  stored: readonly InventoryKey[],
   units: readonly string[],
 ): Promise<void> => {
-  for (const run of runs) await eraseStates(step, step, run, units);
-  for (const unit of units)
-    for (const name of covariates.keys()) step.remove(profileCell(name, unit));
+  const named = (kind: InventoryKey['kind']): ReadonlySet<string> =>
+    new Set(stored.flatMap(each => (each.kind === kind ? [each.name] : [])));
+  for (const run of named('run')) await eraseStates(step, step, run, units);
+  for (const name of named('covariate'))
+    for (const unit of units) step.remove(profileCell(name, unit));
 };
 
 /** Returns as many entries as one step folds, and at least one. */

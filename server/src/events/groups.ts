@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Cell } from '../store/event-store.ts';
-import { bucketOf, bytesOfUnit, settledFieldOf } from './units.ts';
+import { bucketOf, bytesOfUnit, settledFieldOf, settledFields } from './units.ts';
 
 const RADIX = 36;
 const NAME_LENGTH = 8;
@@ -28,6 +28,11 @@ export const GROUPS = {
   settled: (run: string): string => `m:${run}`,
   /** Up to which time the units of each run are settled. */
   progress: 'r',
+  /** The runs and the covariates of which the partition has something of units. */
+  inventory: 'k',
+  /** The profiles of the units of a bucket for a covariate. */
+  profiles: (covariate: string, bucket: number): string =>
+    `p:${shortName(covariate)}:${bucketName(bucket)}`,
   windows: (day: number): string => `w:${day}`,
 };
 
@@ -45,8 +50,21 @@ export const settledCell = (run: string, unit: string, partitions: number): Cell
   field: bucketName(settledFieldOf(unit, partitions)),
 });
 
+/** Returns a part of the cells that settled units of a run may have. */
+export const settledCells = (
+  run: string,
+  partitions: number,
+  { part, parts }: { readonly part: number; readonly parts: number },
+): Cell[] => {
+  const count = Math.ceil(settledFields(partitions) / parts);
+  return Array.from({ length: count }, (_, at) => ({
+    group: GROUPS.settled(run),
+    field: bucketName(part * count + at),
+  }));
+};
+
 /** What is known of a unit for a covariate before it is exposed. */
 export const profileCell = (covariate: string, unit: string): Cell => {
   const field = bytesOfUnit(unit);
-  return { group: `p:${shortName(covariate)}:${bucketName(bucketOf(field))}`, field };
+  return { group: GROUPS.profiles(covariate, bucketOf(field)), field };
 };

@@ -74,6 +74,8 @@ type BatchScope = {
 
 /** Events are sent again for so long. */
 const MAX_AGE_MS = 24 * 3_600_000;
+/** Until when an event may be folded. The clocks of servers differ by less than the hour beyond. */
+export const LATEST_MS = MAX_AGE_MS + 3_600_000;
 
 /** Adds the events of a request to the log. Resolves when the log has them. */
 export const acceptBatch = async (

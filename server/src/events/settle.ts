@@ -18,18 +18,16 @@ import {
 import { GROUPS } from './groups.ts';
 import type { MeasuredRun, MeasuredRuns } from './measured-runs.ts';
 import { unpackHead } from './packed-state.ts';
+import { LATEST_MS } from './read-batch.ts';
+import { removeUnused } from './remove-unused.ts';
 import { withSettled } from './settled-units.ts';
 import { cohortIn, cohortText } from './cohort-text.ts';
 import { cellsOfState, changeSettled, loadPacked, type Load } from './unit-states.ts';
-import { BUCKETS, unitOfBytes } from './units.ts';
+import { BUCKETS, BUCKETS_AT_ONCE, unitOfBytes } from './units.ts';
 
 const HOUR_MS = 3_600_000;
-/** Events are accepted for 24 hours. The clocks of servers differ by less than the hour beyond. */
-const LATEST_MS = 25 * HOUR_MS;
 /** How often to check whether there is something to settle. */
 const CHECK_MS = 60_000;
-/** Buckets that are read for one write, so that other work is not held. */
-const BUCKETS_AT_ONCE = 32;
 
 /** When each partition of an environment is checked again. */
 const nextChecks = new WeakMap<Partition['ledger'], Map<number, number>>();
@@ -53,6 +51,7 @@ export const settle = async (
     while (await settleStep(store, { partition, run, now })) {
       // The next buckets follow.
     }
+  await removeUnused(store, partition, measured, now);
 };
 
 type SettledRun = {

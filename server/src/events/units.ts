@@ -11,6 +11,8 @@ export const unitOfBytes = (bytes: string): string =>
 /** Redis stores small hashes in few bytes: with 3 million units in 16 partitions, a bucket has about 100. */
 const BUCKET_BITS = 11;
 export const BUCKETS = 1 << BUCKET_BITS;
+/** Buckets that are read for one write, so that other work is not held. */
+export const BUCKETS_AT_ONCE = 32;
 
 const SECOND_BYTE = 1;
 const THIRD_BYTE = 2;
@@ -23,13 +25,18 @@ export const bucketOf = (bytes: string): number =>
 const ALL_BITS = 16;
 const SETTLED_BITS = 15;
 
+const settledBits = (partitions: number): number => SETTLED_BITS - Math.ceil(Math.log2(partitions));
+
+/** How many fields the settled units of a partition have. */
+export const settledFields = (partitions: number): number => 1 << settledBits(partitions);
+
 /**
  * Returns the number of the field that has a unit when it is settled. Fewer partitions have more fields each, because
  * SQLite keeps only short values in one page.
  */
 export const settledFieldOf = (bytes: string, partitions: number): number =>
   ((bytes.charCodeAt(SECOND_BYTE) << 8) | bytes.charCodeAt(THIRD_BYTE)) >>
-  (ALL_BITS - SETTLED_BITS + Math.ceil(Math.log2(partitions)));
+  (ALL_BITS - settledBits(partitions));
 
 /** Returns the bytes that differ between the units of a bucket. */
 export const restOf = (bytes: string): string =>
