@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 import { Results, ResultsHealth } from '@pennon/schema';
 import type { ServerOptions } from '@pennon/server';
 import { z } from 'zod';
@@ -142,6 +144,7 @@ const resultsOf = async ({ server, clock, truth }: Run): Promise<Results> => {
   }
 };
 const LONGEST_FOLD_SECONDS = 600;
+const MAX_TRIES = 1_000;
 
 /**
  * Runs an experiment to its end: visitors are served by real providers, what they do is sent to a real server, and its
@@ -179,6 +182,11 @@ export const runExperiment = async (
   const state = async () =>
     Stated.parse(await server.api('GET', '/experiments/one-page-sells')).state;
   for (let hour = 0; hour < 12 && (await state()) !== 'ended'; hour += 1) clock.jump(HOUR_MS);
+  // Threads of the server read and write in real time.
+  for (let tries = 0; tries < MAX_TRIES && (await state()) !== 'ended'; tries += 1) {
+    clock.jump(1_000);
+    await setTimeout(50);
+  }
   const results = await resultsOf(run);
   const health = ResultsHealth.parse(await server.api('GET', '/experiments/one-page-sells/health'));
   await applications.service.close();
