@@ -1,4 +1,5 @@
-import type { Experiment, Metric } from '@pennon/schema';
+import type { Experiment } from '@pennon/schema';
+import { cohortMsOf, longestWindowMs } from '@pennon/statistics/fold';
 
 import { auditDraft, SYSTEM } from '../audit/record.ts';
 import { formatInstant } from '../clock.ts';
@@ -8,19 +9,7 @@ import { serverFieldsAfter } from '../resources/plan.ts';
 import { metricsOf, type Records } from './design.ts';
 import { look, type ResultsServices } from './results.ts';
 
-const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-
-/** Returns the time in which units count as exposed together: short if all windows are short. */
-export const cohortMsOf = (metrics: readonly Pick<Metric, 'window'>[]): number => {
-  const longest = longestWindowMs(metrics);
-  if (longest <= HOUR_MS) return MINUTE_MS;
-  return longest <= DAY_MS ? 15 * MINUTE_MS : HOUR_MS;
-};
-
-const longestWindowMs = (metrics: readonly Pick<Metric, 'window'>[]): number =>
-  Math.max(0, ...metrics.map(({ window }) => window.toMs));
 
 /** Returns when all windows of the units of a run are over, if it has a planned end. In milliseconds since 1970. */
 export const endOf = (records: Records, experiment: Experiment): number | undefined => {
