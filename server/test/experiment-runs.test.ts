@@ -205,6 +205,49 @@ describe('a decision', () => {
   });
 });
 
+it.each([
+  ['its rule', [{ ...rule, conditions: [{ any: [{ segment: 'testers' }] }] }]],
+  ['a rule before it', [{ ...staff, conditions: [{ segment: 'testers' }] }, rule]],
+])('an experiment fixes the segments of %s, by every way to write one', async (_, rules) => {
+  await using server = await startServer();
+  await fill(server);
+  const conditions = [staff.conditions[0]];
+  const other = [{ attribute: 'country', operator: 'equals', value: 'DE' }];
+  const write = (method: 'PUT' | 'PATCH', body: object) =>
+    server.api(method, '/segments/testers', { body });
+  const inDevelopment = (path: string, body: object) =>
+    server.request('POST', `/api/v1${path}?environment=development`, { body });
+  await server.api('POST', '/segments', { body: { key: 'testers', conditions } });
+  await inDevelopment('/segments', { key: 'testers', conditions: other });
+  await inDevelopment('/flags', { key: 'other', enabled: true });
+  await server.api('PATCH', '/flags/new-checkout', {
+    body: { rules },
+  });
+  expect((await post(server, 'start')).status).toBe(200);
+  const document = (await server.request('GET', '/api/v1/export')).body;
+  const production = document.environments.find(({ key }: { key: string }) => key === 'production');
+  production.segments[0].conditions = other;
+  const refusals = {
+    put: await write('PUT', { conditions: other }),
+    patch: await write('PATCH', { conditions: other }),
+    copy: await inDevelopment('/segments/testers/copy', { to: 'production', overwrite: true }),
+    promote: await server.request('POST', '/api/v1/environments/production/promote', {
+      body: { from: 'development', flags: ['other'], segments: ['testers'] },
+    }),
+    import: await server.request('POST', '/api/v1/import?overwrite=true', { body: document }),
+  };
+  expect(
+    Object.entries(refusals).map(([name, { status, body }]) => [
+      name,
+      status,
+      body.error?.message.includes('experiment "checkout-2" is running, so segment "testers"'),
+    ]),
+  ).toEqual(Object.keys(refusals).map(name => [name, 409, true]));
+  expect((await write('PATCH', { description: 'x' })).status).toBe(200);
+  await post(server, 'stop');
+  expect((await write('PATCH', { conditions: other })).status).toBe(200);
+});
+
 describe('what a running experiment fixes', () => {
   let server: TestServer;
   beforeEach(async () => {
@@ -225,7 +268,12 @@ describe('what a running experiment fixes', () => {
     ['the seed of the flag', { seed: 'again' }],
     ['the names of variants', { variants: { on: true, off: false, maybe: true } }],
     ['conditions of earlier rules', { rules: [{ ...staff, conditions: [other] }, rule] }],
-    ['earlier rules', { rules: [rule, staff] }],
+    ['the percentage of earlier rules', { rules: [{ ...staff, percentage: 50 }, rule] }],
+    ['"bucketBy" of earlier rules', { rules: [{ ...staff, bucketBy: 'companyId' }, rule] }],
+    ['the seed of earlier rules', { rules: [{ ...staff, seed: 'again' }, rule] }],
+    ['the order of earlier rules', { rules: [rule, staff] }],
+    ['the number of earlier rules', { rules: [staff, { ...staff, id: 'more' }, rule] }],
+    ['the values of its variants', { variants: { on: false, off: true } }],
     ['the rule itself', { rules: [staff] }],
     ['a lower percentage', rulesWith({ percentage: 9 })],
   ])('%s cannot change, and the response names the experiment', async (_, body) => {
@@ -247,7 +295,7 @@ describe('what a running experiment fixes', () => {
       { rules: [{ ...staff, variant: 'off' }, rule], allowNoEffect: true },
     ],
     ['later rules', { rules: [staff, rule, { id: 'rest', variant: 'on', percentage: 5 }] }],
-    ['the values of variants', { metadata: { a: 1 } }],
+    ['the metadata', { metadata: { a: 1 } }],
   ])('%s can change', async (_, body) => {
     expect((await server.api('PATCH', '/flags/new-checkout', { body })).status).toBe(200);
   });

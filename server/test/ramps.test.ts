@@ -290,6 +290,18 @@ describe('a ramp at work', () => {
     ['the conditions', '/flags/new-checkout/rules/release', { conditions: [] }],
     ['the variants', '/flags/new-checkout', { variants: { on: true, off: false, more: true } }],
     ['what is before', '/flags/new-checkout/rules/staff', { conditions: [] }],
+    ['the share before', '/flags/new-checkout/rules/staff', { percentage: 50 }],
+    ['the values of its variants', '/flags/new-checkout', { variants: { on: false, off: true } }],
+    [
+      'that others do not get the treatment',
+      '/flags/new-checkout',
+      { defaultVariant: 'on', allowNoEffect: true },
+    ],
+    [
+      'that no later rule serves others the treatment',
+      '/flags/new-checkout',
+      { rules: [staff, few, { id: 'rest', variant: 'on' }] },
+    ],
     ['a metric', '/metrics/failed', { direction: 'increase' }],
     ['its steps', '/ramps/checkout', { steps: [{ share: 9, holdMinutes: 1 }] }],
   ])('fixes %s', async (_, path, body) => {
@@ -329,4 +341,27 @@ it('a rollback leaves the rule in its place if an experiment of the flag continu
   expect((await server.api('POST', '/experiments/e/start')).status).toBe(200);
   expect((await post(server, 'rollback')).status).toBe(200);
   expect(await rules(server)).toMatchObject([{ id: 'release', percentage: 0 }, { id: 'test' }]);
+});
+
+it('a ramp continues to raise the share of its rule while an experiment runs after it', async () => {
+  const steps = [
+    { share: 1, holdMinutes: 60 },
+    { share: 5, holdMinutes: 60 },
+  ];
+  await using server = await withRamp({ steps }, [few]);
+  await post(server, 'start');
+  const split = ['off', 'on'].map(variant => ({ variant, weight: 1 }));
+  await server.api('POST', '/flags/new-checkout/rules', { body: { id: 'test', split } });
+  const metrics = [{ metric: 'failed', role: 'primary' }];
+  const experiment = { key: 'e', flag: 'new-checkout', rule: 'test', control: 'off', metrics };
+  await server.api('POST', '/experiments', { body: experiment });
+  expect((await server.api('POST', '/experiments/e/start')).status).toBe(200);
+  expect((await post(server, 'advance')).status).toBe(200);
+  expect(await rules(server)).toMatchObject([{ percentage: 10 }, { id: 'test' }]);
+  expect((await post(server, 'rollback')).status).toBe(200);
+  const again = await post(server, 'start');
+  expect([again.status, again.body.error.message]).toEqual([
+    409,
+    expect.stringContaining('experiment "e" is running'),
+  ]);
 });

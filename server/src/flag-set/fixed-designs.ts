@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { references } from '@pennon/engine';
 import {
   DEFAULT_UNIT,
   DESIGN_FIELDS,
@@ -13,12 +14,14 @@ import {
   type Metric,
   type Ramp,
   type Rule,
+  type Segment,
 } from '@pennon/schema';
 
 import { PennonError } from '../errors.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
-import { liveExperiments, rampsAtWork } from './measured.ts';
+import { liveExperiments, rampsAtWork, rampsOn } from './measured.ts';
+import { forOthers, nameOfOthers } from './others.ts';
 import { isSameRule } from './same-rule.ts';
 
 type Records = Snapshot<'flagSet'>['records'];
@@ -94,6 +97,7 @@ type After = {
   readonly experiment: (key: string) => Experiment | undefined;
   readonly ramp: (key: string) => Ramp | undefined;
   readonly layer: (key: string) => Layer | undefined;
+  readonly segment: (key: string) => Segment | undefined;
 };
 
 const documentsAfter = (records: Records, { writes, replaceAll = false }: Write): After => ({
@@ -102,6 +106,7 @@ const documentsAfter = (records: Records, { writes, replaceAll = false }: Write)
   experiment: afterIn(records.experiments, writes.experiments, replaceAll),
   ramp: afterIn(records.ramps, writes.ramps, replaceAll),
   layer: afterIn(records.layers, writes.layers, replaceAll),
+  segment: afterIn(records.segments, writes.segments, replaceAll),
 });
 
 const afterIn =
@@ -125,6 +130,7 @@ const problemsOf = (experiment: Experiment, records: Records, after: After): Err
   return [
     ...designProblems(experiment, next, path),
     ...metricProblems(experiment.metrics, records, after),
+    ...segmentProblems(experiment, records, after),
     ...flagProblems(experiment, records, after),
   ];
 };
@@ -150,6 +156,7 @@ const rampProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[]
   return [
     ...changed.map(name => ({ path: `${path}.${name}`, message: `its "${name}" is fixed` })),
     ...metricProblems(ramp.guardrails, records, after),
+    ...segmentProblems(ramp, records, after),
     ...(next.step === ramp.step ? rampRuleProblems(ramp, records, after) : []),
   ];
 };
@@ -158,12 +165,30 @@ const rampProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[]
 const rampRuleProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[] => {
   const before = records.flags.get(ramp.flag)?.document;
   const next = after.flag(ramp.flag);
-  const problems = partProblems(ramp, before, next);
+  const names = [ramp.treatment, ramp.control];
+  const problems = partProblems({ ...ramp, names }, records, after);
   if (problems.length > 0 || before === undefined || next === undefined) return problems;
   const [from, to] = [before, next].map(flag => flag.rules.find(({ id }) => id === ramp.rule));
-  if (isSameRule(from, to)) return [];
+  if (isSameRule(from, to)) return othersProblems(ramp, records, { before, next });
   const message = `rule "${ramp.rule}" of flag "${ramp.flag}" is fixed`;
   return [{ path: `flags.${ramp.flag}`, message }];
+};
+
+/**
+ * If users that the rule does not serve got the treatment, a rollback would give it to all. What another ramp does to
+ * its own rule is never refused.
+ */
+const othersProblems = (
+  { flag, rule, treatment }: Ramp,
+  { ramps }: Records,
+  { before, next }: { readonly before: Flag; readonly next: Flag },
+): ErrorDetail[] => {
+  const others = forOthers(next, rule);
+  if (others.variant !== treatment || forOthers(before, rule).variant === treatment) return [];
+  if (others.rule !== undefined && rampsOn(ramps, { flag, rule: others.rule }).length > 0)
+    return [];
+  const message = `${nameOfOthers(others)} of flag "${flag}" must not serve its treatment "${treatment}" to all others`;
+  return [{ path: `flags.${flag}`, message }];
 };
 
 const metricProblems = (
@@ -179,39 +204,80 @@ const metricProblems = (
       message: `metric "${key}" is fixed, and a changed one needs another key`,
     }));
 
+type OnRule = Pick<Experiment, 'flag' | 'rule'>;
+
+/** The segments in the conditions of the rule, and of those before it, decide who reaches it. */
+const segmentProblems = ({ flag, rule }: OnRule, records: Records, after: After): ErrorDetail[] =>
+  segmentsBefore(records.flags.get(flag)?.document, rule)
+    .filter(
+      key =>
+        !isSame(records.segments.get(key)?.document.conditions, after.segment(key)?.conditions),
+    )
+    .map(key => ({
+      path: `segments.${key}`,
+      message: `segment "${key}" is fixed, because rule "${rule}" of flag "${flag}" or a rule before it has it as a condition`,
+    }));
+
+const segmentsBefore = (flag: Flag | undefined, id: string): readonly string[] => {
+  if (flag === undefined || references(flag).segments.length === 0) return [];
+  const at = flag.rules.findIndex(rule => rule.id === id);
+  return references({ rules: flag.rules.slice(0, at + 1) }).segments;
+};
+
 const flagProblems = (experiment: Experiment, records: Records, after: After): ErrorDetail[] => {
   const before = records.flags.get(experiment.flag)?.document;
   const next = after.flag(experiment.flag);
-  const problems = partProblems(experiment, before, next);
+  const names = (experiment.run?.variants ?? []).map(({ variant }) => variant);
+  const problems = partProblems({ ...experiment, names }, records, after);
   if (problems.length > 0 || before === undefined || next === undefined) return problems;
   return shareProblems(before, next, experiment);
 };
 
-const partProblems = (
-  { flag, rule }: Pick<Experiment, 'flag' | 'rule'>,
-  before: Flag | undefined,
-  next: Flag | undefined,
-): ErrorDetail[] => {
+/** A rule, with the names of the variants that are compared. */
+type Compared = OnRule & { readonly names: readonly (string | null | undefined)[] };
+
+const partProblems = (compared: Compared, records: Records, after: After): ErrorDetail[] => {
+  const { flag } = compared;
+  const before = records.flags.get(flag)?.document;
+  const next = after.flag(flag);
   if (before === undefined || before === next) return [];
   const path = `flags.${flag}`;
   if (next === undefined) return [{ path, message: `flag "${flag}" is in use` }];
-  const changed = fixedParts(next, rule);
-  return [...fixedParts(before, rule)]
+  const isMoving = (id: string) => isDecidedBySteps({ flag, rule: id }, records, after);
+  const changed = fixedParts(next, compared, isMoving);
+  return [...fixedParts(before, compared, isMoving)]
     .filter(([part, value]) => !isSame(value, changed.get(part)))
     .map(([part]) => ({ path, message: `${part} of flag "${flag}" is fixed` }));
 };
 
+/** Whether the share of a rule is that of a ramp, or of an experiment that ends by its guardrails: neither may fail. */
+const isDecidedBySteps = (on: OnRule, records: Records, after: After): boolean =>
+  rampsOn(records.ramps, on).length > 0 ||
+  liveExperiments(records.experiments).some(({ key, flag, rule }) => {
+    const next = after.experiment(key);
+    const isOn = flag === on.flag && rule === on.rule;
+    return isOn && next !== undefined && !isLive(next) && next.decision == null;
+  });
+
 /** What an experiment fixes of its flag. Everything else may change, also whether the flag is enabled. */
-const fixedParts = (flag: Flag, id: string): ReadonlyMap<string, unknown> => {
+const fixedParts = (
+  flag: Flag,
+  { rule: id, names }: Compared,
+  isMoving: (rule: string) => boolean,
+): ReadonlyMap<string, unknown> => {
   const at = flag.rules.findIndex(rule => rule.id === id);
   const rule = flag.rules[at];
+  const compared = names.filter(name => name != null);
   const parts = new Map<string, unknown>([
     ['the seed', flag.seed],
     ['the list of variants', Object.keys(flag.variants).toSorted()],
+    ...compared.map(name => [`the value of variant "${name}"`, flag.variants[name]] as const),
     [`rule "${id}"`, rule === undefined],
   ]);
   if (rule === undefined) return parts;
-  const earlier = flag.rules.slice(0, at).map(({ conditions }) => conditions);
+  const earlier = flag.rules
+    .slice(0, at)
+    .map(each => (isMoving(each.id) ? { conditions: each.conditions } : admissionOf(each)));
   return parts
     .set(`what is before rule "${id}"`, earlier)
     .set(`the conditions in rule "${id}"`, rule.conditions)
@@ -219,6 +285,14 @@ const fixedParts = (flag: Flag, id: string): ReadonlyMap<string, unknown> => {
     .set(`"bucketBy" in rule "${id}"`, rule.bucketBy ?? DEFAULT_UNIT)
     .set(`the seed in rule "${id}"`, rule.seed);
 };
+
+/** What decides which users a rule serves. What it serves them makes no difference to the rules after it. */
+const admissionOf = (rule: Rule): object => ({
+  conditions: rule.conditions,
+  percentage: percentageOf(rule),
+  bucketBy: rule.bucketBy ?? DEFAULT_UNIT,
+  seed: rule.seed ?? null,
+});
 
 const shareProblems = (before: Flag, next: Flag, { rule: id, flag }: Experiment): ErrorDetail[] => {
   const [from, to] = [before, next].map(({ rules }) =>

@@ -15,6 +15,7 @@ import type { Records } from '../experiments/design.ts';
 import { warnOfUnseen, type SeenServices } from '../experiments/seen-warnings.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { liveExperiments, rampsAtWork } from '../flag-set/measured.ts';
+import { forOthers, nameOfOthers } from '../flag-set/others.ts';
 import type { Random } from '../random.ts';
 import type { WriteResult } from '../resources/plan.ts';
 import type { ResourceServices } from '../resources/resource-type.ts';
@@ -180,15 +181,9 @@ const startProblems = (records: Records, { ramp, flag }: Current): ErrorDetail[]
 
 /** If users that the rule does not serve had the treatment, a rollback would give it to all. */
 const othersProblems = (ramp: Ramp, flag: Flag): ErrorDetail[] => {
-  const at = flag.rules.findIndex(({ id }) => id === ramp.rule);
-  const later = at === -1 ? [] : flag.rules.slice(at + 1);
-  const forAll = later.find(
-    ({ conditions, percentage }) => conditions.length === 0 && (percentage ?? 100) === 100,
-  );
-  if (forAll !== undefined && forAll.variant !== ramp.treatment) return [];
-  if (forAll === undefined && flag.defaultVariant !== ramp.treatment) return [];
-  const what = forAll === undefined ? 'the "defaultVariant"' : `rule "${forAll.id}"`;
-  const message = `"${ramp.treatment}" is what ${what} of flag "${flag.key}" serves to all others: choose another variant there first`;
+  const others = forOthers(flag, ramp.rule);
+  if (others.variant !== ramp.treatment) return [];
+  const message = `"${ramp.treatment}" is what ${nameOfOthers(others)} of flag "${flag.key}" serves to all others: choose another variant there first`;
   return [{ path: 'treatment', message }];
 };
 
