@@ -474,3 +474,29 @@ it('exposures to wrong variants are counted, regardless of the names that others
   await fold(clock);
   expect(await mismatched()).toEqual({ old: 1 });
 });
+
+it('exposures with hashed units are counted as unverified, by SDK', async () => {
+  await using started = await start();
+  const { server, clock } = started;
+  const sendBy = async (sdk: string, units: readonly string[], hashedUnits: boolean) => {
+    const events = await Promise.all(
+      units.map(async unit => ({
+        ...(await exposure(server, unit)),
+        // Hashes are not checked.
+        ...(hashedUnits && { variant: 'on' }),
+        timeMs: clock.now(),
+      })),
+    );
+    const instance = sdk.replaceAll(/\W/g, '_').padEnd(16, '_');
+    const body = { instance, sequence: 1, sentAtMs: clock.now(), sdk, hashedUnits, events };
+    const sent = await server.api('POST', '/events', { body });
+    expect([sent.status, sent.body.rejected]).toEqual([202, []]);
+  };
+  await sendBy('web 1.0.0', ['ada', 'bob', 'eve'], true);
+  await sendBy('node 1.0.0', ['fay'], true);
+  await sendBy('python 1.0.0', ['gus'], false);
+  await fold(clock);
+  const { body } = await server.api('GET', '/experiments/ab/health');
+  expect(body).toMatchObject({ exposures: 5, mismatched: {} });
+  expect(body.unverified).toEqual({ 'web 1.0.0': 3, 'node 1.0.0': 1 });
+});

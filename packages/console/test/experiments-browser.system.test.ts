@@ -361,6 +361,7 @@ describe('results', () => {
     given.health = {
       exposures: 50_000,
       mismatched: { 'old 1.0.0': 3 },
+      unverified: { 'web 1.0.0': 4_100, 'node 1.0.0': 11 },
       unitsBySdk: { 'web 1.0.0': { on: 9_000, off: 4_000 }, 'node 1.0.0': { on: 900, off: 900 } },
     };
     given.environment = { lagMs: 180_000, dropped: { exposures: 7, tracks: 0 } };
@@ -368,6 +369,8 @@ describe('results', () => {
     await page.getByText('do not fit the weights with: \u2068web 1.0.0\u2069.').waitFor();
     await page.getByText('rule gives, by: \u2068old 1.0.0\u2069.').waitFor();
     await page.getByText('with a delay of 3 minutes').waitFor();
+    const health = page.getByRole('region', { name: 'Health of the events' });
+    expect(await health.innerText()).toMatch(/Not verified, because units are hashed\s+4,111/);
     await page.getByText('could not send 7 exposures').waitFor();
     await page.getByText('Not to be trusted').waitFor();
     expect(await page.getByRole('row').filter({ hasText: 'bought' }).count()).toBe(1);

@@ -184,6 +184,9 @@ export const ResultsHealth = strictObject({
   switchedLater: z.int(),
   withoutValue: z.int(),
   mismatched: counts.describe('Exposures whose variant the server computes otherwise, by SDK.'),
+  unverified: counts.describe(
+    'Exposures whose variant the server could not check, because the provider sent hashed units, by SDK.',
+  ),
   dropped: strictObject({ exposures: z.int(), tracks: z.int() }).describe(
     'Events that providers could not send.',
   ),

@@ -62,6 +62,8 @@ export type ArrivedEvent = LoggedEvent & {
   readonly sdk: string;
   readonly isLate: boolean;
   readonly isAhead?: boolean;
+  /** Whether its variant was not checked, because its unit is a hash. */
+  readonly isUnverified: boolean;
 };
 
 /** Reads and collects the values of one step. */
@@ -227,6 +229,7 @@ const eventsOf = ({ at, record }: Arrived): ArrivedEvent[] =>
   record.events.map(event => ({
     ...event,
     sdk: record.sdk,
+    isUnverified: record.hashedUnits === true,
     isLate: at - event.timeMs > HOLD_MS,
   }));
 

@@ -20,6 +20,7 @@ const EMPTY_RUN: StoredRunHealth = {
   outside: 0,
   switchedLater: 0,
   withoutValue: 0,
+  unverified: {},
   unitsBySdk: {},
   unitsByDay: {},
   lastExposureAt: null,
@@ -41,7 +42,7 @@ const isRefused = (value: unknown): value is Refused =>
 export const runHealthIn = (text: string | undefined): StoredRunHealth => {
   if (text === undefined) return EMPTY_RUN;
   const value: unknown = JSON.parse(text);
-  return isRunHealth(value) ? value : EMPTY_RUN;
+  return isRunHealth(value) ? { ...EMPTY_RUN, ...value } : EMPTY_RUN;
 };
 export const runHealthText = (health: StoredRunHealth): string => JSON.stringify(health);
 export const environmentHealthIn = (text: string | undefined): Refused => {
@@ -93,6 +94,13 @@ const OTHERS = 'others';
 
 const runIn = (name: string): string => name.slice(0, name.indexOf(' '));
 
+/** Adds to the count of an SDK. */
+const addSdk = (counts: Counts, sdk: string, count = 1): Counts => {
+  const hasRoom = Object.hasOwn(counts, sdk) || Object.keys(counts).length < MAX_SDKS;
+  const name = hasRoom ? sdk : OTHERS;
+  return { ...counts, [name]: (counts[name] ?? 0) + count };
+};
+
 /** Adds counts by run and SDK. */
 const sumMismatched = (first: Counts, second: Counts): Counts =>
   Object.entries(second).reduce((sum, [name, count]) => {
@@ -143,6 +151,9 @@ export const addRun = (
     outside: health.outside + counts.outside,
     switchedLater: health.switchedLater + counts.switchedLater,
     withoutValue: health.withoutValue + counts.withoutValue,
+    unverified: exposures
+      .filter(({ isUnverified, isAhead }) => isUnverified && isAhead !== true)
+      .reduce((sum, { sdk }) => addSdk(sum, sdk), health.unverified),
     unitsBySdk: enrolled.reduce(
       (all, { unit, timeMs, variant }) =>
         addBy(all, sdks.get(`${unit} ${timeMs}`) ?? 'unknown', variant),
@@ -169,6 +180,10 @@ export const sumRunHealth = (first: StoredRunHealth, second: StoredRunHealth): S
   outside: first.outside + second.outside,
   switchedLater: first.switchedLater + second.switchedLater,
   withoutValue: first.withoutValue + second.withoutValue,
+  unverified: Object.entries(second.unverified).reduce(
+    (sum, [sdk, count]) => addSdk(sum, sdk, count),
+    first.unverified,
+  ),
   unitsBySdk: sumCountsBy(first.unitsBySdk, second.unitsBySdk),
   unitsByDay: sumCountsBy(first.unitsByDay, second.unitsByDay),
   lastExposureAt:

@@ -28,6 +28,8 @@ export type LogRecord = {
   readonly instance: string;
   readonly sequence: number;
   readonly sdk: string;
+  /** Whether the sender hashed the units, so that the variants of its exposures were not checked. */
+  readonly hashedUnits?: boolean;
   readonly events: readonly LoggedEvent[];
   readonly refused?: Refused;
   /** Units that the fold erases. */

@@ -279,7 +279,7 @@ type Accepted = {
 
 /** Returns one entry for each partition that has events of the batch. */
 const entriesOf = (
-  { instance, sequence, sdk = DEFAULT_SDK }: EventBatch,
+  { instance, sequence, sdk = DEFAULT_SDK, hashedUnits }: EventBatch,
   { logged, refused, now }: Accepted,
   partitions: number,
 ): NewEntry[] => {
@@ -290,6 +290,7 @@ const entriesOf = (
       instance,
       sequence,
       sdk,
+      ...(hashedUnits === true && { hashedUnits }),
       events,
       ...(number === 0 && refused !== undefined && { refused }),
     };

@@ -43,6 +43,8 @@ export type RunHealth = {
   readonly withoutValue: number;
   /** Exposures whose variant or admission is not that of the rule, by name and version of the SDK. */
   readonly mismatched: Readonly<Record<string, number>>;
+  /** Exposures that were not checked, because their units are hashes, by name and version of the SDK. */
+  readonly unverified: Readonly<Record<string, number>>;
   /** First exposures by SDK and variant, and by UTC day (such as 2026-12-03) and variant. */
   readonly unitsBySdk: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly unitsByDay: Readonly<Record<string, Readonly<Record<string, number>>>>;

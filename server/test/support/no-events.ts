@@ -8,6 +8,7 @@ const HEALTH: RunHealth = {
   switchedLater: 0,
   withoutValue: 0,
   mismatched: {},
+  unverified: {},
   unitsBySdk: {},
   unitsByDay: {},
 };

@@ -81,6 +81,7 @@ const HEALTHY = {
   switchedLater: 0,
   withoutValue: 0,
   mismatched: {},
+  unverified: {},
   unitsBySdk: {},
   unitsByDay: {},
 };

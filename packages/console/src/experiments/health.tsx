@@ -54,6 +54,7 @@ const Counts = ({ health }: HealthProps) => (
       </Fact>
     ))}
     <Fact name={t('health.mismatched')}>{formatNumber(sumOf(health.mismatched))}</Fact>
+    <Fact name={t('health.unverified')}>{formatNumber(sumOf(health.unverified))}</Fact>
     <Fact name={t('health.lag')}>{t('health.lagValue', { seconds: health.lagSeconds })}</Fact>
   </dl>
 );

@@ -62,6 +62,7 @@ export const computeHealth = (input: HealthInput): ResultsHealth => {
     run: input.run,
     ...health,
     mismatched: { ...health.mismatched },
+    unverified: { ...health.unverified },
     dropped: { ...environment.dropped },
     rejected: { ...environment.rejected },
     unknownEvents: [...environment.unknownEvents],
