@@ -66,11 +66,11 @@ export const DAY_MS = 86_400_000;
 export const longestWindowMs = (metrics: readonly Pick<FoldMetric, 'window'>[]): number =>
   Math.max(0, ...metrics.map(({ window }) => window.toMs));
 
-/** Returns how long a cohort is: windows of at most an hour mature by the minute. */
+/** Returns how long a cohort is: windows below an hour mature by the minute. */
 export const cohortMsOf = (metrics: readonly Pick<FoldMetric, 'window'>[]): number => {
   const longest = longestWindowMs(metrics);
-  if (longest <= HOUR_MS) return MINUTE_MS;
-  return longest <= DAY_MS ? 15 * MINUTE_MS : HOUR_MS;
+  if (longest < HOUR_MS) return MINUTE_MS;
+  return longest < DAY_MS ? 15 * MINUTE_MS : HOUR_MS;
 };
 
 /** Units whose first exposures are in [fromMs, untilMs). */
