@@ -317,7 +317,7 @@ describe('the end of an experiment', () => {
     expect(final).toMatchObject({
       state: 'ended',
       final: true,
-      asOf: '2026-12-15T11:01:00.000Z',
+      asOf: '2026-12-15T11:15:00.000Z',
       recommendation: { outcome: 'ship' },
     });
     given.moments = moments(60_000, 6_000, 9_000);

@@ -111,13 +111,13 @@ describe('the states of an experiment', () => {
         state: 'settling',
         run: { enrolmentEndedAt: plan.end },
       });
-    // The window, one cohort of a minute and one hour.
-    clock.advance(2 * HOUR_MS);
+    // The window, one cohort of a quarter of an hour, and one hour.
+    clock.advance(2.25 * HOUR_MS);
     await expect
       .poll(() => read(server))
       .toMatchObject({
         state: 'ended',
-        run: { endedAt: '2026-12-03T11:01:00.000Z' },
+        run: { endedAt: '2026-12-03T11:15:00.000Z' },
       });
     const { items } = await read(server, '/audit?limit=2');
     expect(items).toMatchObject([
