@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -213,15 +213,23 @@ class _Clock:
         return self.seconds
 
 
-def test_the_next_run_of_an_experiment_has_exposures_of_its_own(
-    server: FlagServer, use: Use
-) -> None:
-    provider = use(provider_for(server))
+def changing(server: FlagServer, provider: PennonProvider) -> Callable[[int, dict[str, Any]], None]:
+    """Returns a function that sets what is measured, and evaluates the flag when it arrives."""
 
     def change(revision: int, experiments: dict[str, Any]) -> None:
         server.change(measured={"experiments": experiments, "tracked": []})
         eventually(lambda: provider.freshness().revision == revision)
         provider.evaluate("checkout", context("ada"))
+
+    return change
+
+
+def test_the_next_run_of_an_experiment_has_exposures_of_its_own(
+    server: FlagServer, use: Use
+) -> None:
+    provider = use(provider_for(server))
+
+    change = changing(server, provider)
 
     provider.evaluate("checkout", context("ada"))
     # Another experiment begins, which changes nothing for this one.
@@ -238,10 +246,7 @@ def test_a_restart_that_the_provider_has_not_seen_begins_with_exposures_of_the_s
 ) -> None:
     provider = use(provider_for(server))
 
-    def change(revision: int, experiments: dict[str, Any]) -> None:
-        server.change(measured={"experiments": experiments, "tracked": []})
-        eventually(lambda: provider.freshness().revision == revision)
-        provider.evaluate("checkout", context("ada"))
+    change = changing(server, provider)
 
     def of_run(run: str) -> dict[str, Any]:
         return {"checkout-2": {**EXPERIMENTS["checkout-2"], "run": run}}
