@@ -20,19 +20,19 @@ const within = (value: number, count: number): number => Math.max(0, Math.min(va
  */
 export const useGridFocus = ({ grid, rows, columns, onMove }: GridFocusOptions) => {
   const [position, setPosition] = useState<GridPosition>({ row: 0, column: 1 });
-  const isMoving = useRef(false);
+  /** Where the focus moves to. An effect of an earlier render must not use it up. */
+  const target = useRef<GridPosition | undefined>(undefined);
   const current = { row: within(position.row, rows), column: within(position.column, columns) };
 
   // A row that was out of sight exists only after it has been rendered.
   useEffect(() => {
-    if (!isMoving.current) return;
-    const target = grid.current?.querySelector<HTMLElement>(
-      `[data-position="${current.row}:${current.column}"]`,
-    );
-    if (!target) return;
-    isMoving.current = false;
-    target.focus({ preventScroll: true });
-    target.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    if (target.current === undefined) return;
+    const { row, column } = target.current;
+    const element = grid.current?.querySelector<HTMLElement>(`[data-position="${row}:${column}"]`);
+    if (!element) return;
+    target.current = undefined;
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   });
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -40,15 +40,17 @@ export const useGridFocus = ({ grid, rows, columns, onMove }: GridFocusOptions) 
     const next = nextPosition(event, current, { columns, isRtl });
     if (next === undefined) return;
     event.preventDefault();
-    isMoving.current = true;
-    const row = within(next.row, rows);
-    setPosition({ row, column: within(next.column, columns) });
-    onMove(row);
+    const moved = { row: within(next.row, rows), column: within(next.column, columns) };
+    target.current = moved;
+    setPosition(moved);
+    onMove(moved.row);
   };
-  const onFocus = ({ target }: { readonly target: EventTarget }): void => {
-    const text = target instanceof HTMLElement ? target.dataset['position'] : undefined;
+  const onFocus = ({ target: focused }: { readonly target: EventTarget }): void => {
+    const text = focused instanceof HTMLElement ? focused.dataset['position'] : undefined;
     const [row, column] = (text ?? '').split(':').map(Number);
-    if (row !== undefined && column !== undefined) setPosition({ row, column });
+    if (row === undefined || column === undefined) return;
+    target.current = undefined;
+    setPosition({ row, column });
   };
   return { position: current, onKeyDown, onFocus };
 };
