@@ -137,7 +137,7 @@ describe.each(WAYS)('a provider that is connected %s', (_, connect) => {
 
 it('reports a coding that it did not request', async () => {
   const { url } = await serving('compress', FLAG_SET);
-  const { provider } = openReal({ url, key: 'k', initTimeoutMs: 300 });
+  const { provider } = openReal({ url, key: 'k', stream: false, initTimeoutMs: 300 });
   const reported = 'the response has the coding "compress", which was not requested';
   await vi.waitFor(() => expect(provider.freshness().lastError?.message).toContain(reported));
 });
