@@ -41,6 +41,31 @@ test('the folders of server/src have no import cycle', () => {
   expect(folderCycles(filesOf('server'), 'server/src')).toEqual([]);
 });
 
+/** Returns the packages that a file loads, through all files of its package that it imports. */
+const packagesLoadedBy = (file: string): ReadonlySet<string> => {
+  const visited = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (path: string): void => {
+    if (visited.has(path)) return;
+    visited.add(path);
+    for (const { specifier, typeOnly } of importsOf(read(path))) {
+      if (typeOnly) continue;
+      if (specifier.startsWith('.')) visit(posix.join(posix.dirname(path), specifier));
+      else packages.add(specifier);
+    }
+  };
+  visit(file);
+  return packages;
+};
+
+test('a server starts without the hundreds of files of the statistics, which have a thread', () => {
+  expect(packagesLoadedBy('server/src/main.ts')).toContain('fastify');
+  expect(packagesLoadedBy('server/src/main.ts')).not.toContain('@pennon/statistics');
+  expect(packagesLoadedBy('server/src/experiments/analysis/thread.ts')).toContain(
+    '@pennon/statistics',
+  );
+});
+
 const imports = (path: string, ...specifiers: string[]) => ({
   path,
   source: specifiers.map(specifier => `import '${specifier}';`).join('\n'),

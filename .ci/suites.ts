@@ -51,7 +51,12 @@ const runVitest = async (): Promise<Tally> => {
   const report = join(results, 'vitest.json');
   const entry = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const args = [entry, 'run', '--config', '.ci/vitest.config.ts'];
-  const code = await run(process.execPath, args, { env: { VITEST_JSON_REPORT: report } });
+  const env = {
+    VITEST_JSON_REPORT: report,
+    // Tests start hundreds of processes. Each one would compile the same modules again.
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node-compile'),
+  };
+  const code = await run(process.execPath, args, { env });
   const tally = await readTally(code, async () => readVitest(await readFile(report, 'utf8')));
   return problem === undefined ? tally : total([tally, failure(problem)]);
 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { endWithTests, parseLog, startProcess } from './support/process.ts';
+import { compileCache, endWithTests, parseLog, startProcess } from './support/process.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const main = join(root, 'server/src/main.ts');
@@ -53,6 +53,7 @@ const launch = async (
   const child = spawn(program, args, {
     cwd: root,
     env: {
+      ...compileCache,
       ...Object.fromEntries(npmSettings),
       PATH: PATH.split(':')
         .filter(entry => !entry.includes('node_modules'))

@@ -10,6 +10,7 @@ import {
   startFlagServer,
   type FlagServer,
 } from '../../../packages/sync/test/support/flag-server.ts';
+import { compileCache } from '../../../server/test/support/process.ts';
 
 const EXAMPLES = new URL('../examples/', import.meta.url).pathname;
 
@@ -20,7 +21,7 @@ afterEach(() => {
 
 const start = (name: string, env: Readonly<Record<string, string>>) => {
   const child = spawn(process.execPath, [join(EXAMPLES, name)], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...compileCache, PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);

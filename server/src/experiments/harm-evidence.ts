@@ -1,7 +1,6 @@
 import type { GuardrailResults, HarmEvidence } from '@pennon/schema';
 
-import { shareOf } from './analysis/guardrails.ts';
-import type { AnalysisInput } from './analysis/input.ts';
+import { shareOf, type AnalysisInput } from './analysis/input.ts';
 import type { ComputedGuardrails } from './analysis/ramp.ts';
 
 /** What harm was found in. */

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { compileCache } from '../support/process.ts';
+
 const SCRIPT = fileURLToPath(new URL('./child.ts', import.meta.url));
 
 /** A process that owns a store. See child.ts for its commands. */
@@ -61,7 +63,7 @@ const launch = ({ node = process.execPath, script = SCRIPT, uid, fileLimit }: Ch
       : ['prlimit', [`--fsize=${fileLimit}:`, node, script]];
   const child: ChildProcessWithoutNullStreams = spawn(command, args, {
     cwd: '/',
-    env: {},
+    env: compileCache,
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   child.stderr.pipe(process.stderr);

@@ -25,6 +25,15 @@ type StartOptions = {
   readonly command?: readonly string[];
 };
 
+/**
+ * Where Node.js keeps compiled modules, if the tests run with such a directory: a server starts in
+ * half the time with it.
+ */
+export const compileCache: Readonly<Record<string, string>> =
+  process.env['NODE_COMPILE_CACHE'] === undefined
+    ? {}
+    : { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+
 const NOBODY = 65_534;
 const READS_ALL = '+dac_read_search';
 
@@ -59,6 +68,7 @@ const start = ({ env, under = [], cwd, command = [MAIN] }: StartOptions) => {
   const [program = '', ...args] = [...under, process.execPath, ...command];
   const child = spawn(program, args, {
     env: {
+      ...compileCache,
       PATH: process.env['PATH'] ?? '',
       HOST: '127.0.0.1',
       PORT: '0',

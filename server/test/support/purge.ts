@@ -10,7 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
 import { secureRandom } from '../../src/random.ts';
 import { createServer } from '../../src/server.ts';
-import { endWithTests } from './process.ts';
+import { compileCache, endWithTests } from './process.ts';
 import { ADMIN_KEY } from './server.ts';
 
 /** The setting that selects the store. */
@@ -21,7 +21,7 @@ const SCRIPT = fileURLToPath(new URL('purge-child.ts', import.meta.url));
 /** Runs a server that purges. Resolves to its output, or to the signal that ended it. */
 const runPurge = async (settings: Settings, kill = ''): Promise<string> => {
   const child = spawn(process.execPath, [SCRIPT], {
-    env: { ...settings, PURGE_KILL: kill },
+    env: { ...compileCache, ...settings, PURGE_KILL: kill },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   endWithTests(child);

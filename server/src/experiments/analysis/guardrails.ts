@@ -2,7 +2,7 @@ import type { GuardrailResults } from '@pennon/schema';
 import { guardrail, type Guardrail } from '@pennon/statistics';
 
 import { isRatio, pairsOf, type Pair } from './comparisons.ts';
-import { weightOf, type AnalysisInput } from './input.ts';
+import { shareOf, type AnalysisInput } from './input.ts';
 
 /** Returns whether each treatment harms each guardrail. All of them share alpha. */
 export const guardrailResultsOf = (input: AnalysisInput): GuardrailResults[] => {
@@ -49,11 +49,6 @@ const soFarOf = ({ moments, control }: AnalysisInput, { metric, variant }: Pair)
   if (metric.kind !== 'conversion') return undefined;
   const of = (name: string) => moments.metrics[metric.metric]?.[name]?.soFar ?? 0;
   return { control: of(control), treatment: of(variant) };
-};
-
-export const shareOf = (input: AnalysisInput, variant: string): number => {
-  const [treatment, control] = [weightOf(input, variant), weightOf(input, input.control)];
-  return treatment / (treatment + control);
 };
 
 /** The evidence of the test that found harm, otherwise that of the first test. */

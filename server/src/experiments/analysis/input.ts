@@ -65,3 +65,9 @@ export const treatmentsOf = ({
 /** Returns the weight of a variant; 0 if it has none. */
 export const weightOf = ({ variants }: Pick<AnalysisInput, 'variants'>, name: string): number =>
   variants.find(({ variant }) => variant === name)?.weight ?? 0;
+
+/** Returns the part of the units of a treatment and the control that has the treatment. */
+export const shareOf = (input: AnalysisInput, variant: string): number => {
+  const [treatment, control] = [weightOf(input, variant), weightOf(input, input.control)];
+  return treatment / (treatment + control);
+};
