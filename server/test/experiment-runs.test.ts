@@ -248,6 +248,87 @@ it.each([
   expect((await write('PATCH', { conditions: other })).status).toBe(200);
 });
 
+describe('the flags that the rule of a running experiment depends on', () => {
+  const holdout = {
+    key: 'holdout',
+    enabled: true,
+    rules: [
+      {
+        id: 'in',
+        percentage: 90,
+        conditions: [{ flag: 'region', variants: ['on'] }],
+        variant: 'on',
+      },
+    ],
+  };
+  const dependent = { ...rule, conditions: [{ any: [{ flag: 'holdout', variants: ['on'] }] }] };
+  const startWith = async (rules: readonly object[]): Promise<TestServer> => {
+    const server = await startServer();
+    await fill(server);
+    for (const body of [
+      { key: 'region', enabled: true, defaultVariant: 'on', allowNoEffect: true },
+      holdout,
+    ])
+      expect((await server.api('POST', '/flags', { body })).status).toBe(201);
+    await server.api('PATCH', '/flags/new-checkout', { body: { rules } });
+    expect((await post(server, 'start')).status).toBe(200);
+    return server;
+  };
+  const everyone = { rules: [{ id: 'in', variant: 'on' }] };
+
+  it.each([
+    ['the rules', 'holdout', everyone],
+    ['the default', 'holdout', { defaultVariant: 'on', allowNoEffect: true }],
+    ['the seed', 'holdout', { seed: 'again' }],
+    ['the names of variants', 'holdout', { variants: { on: true, off: false, maybe: true } }],
+    ['a flag that another one depends on', 'region', { defaultVariant: 'off' }],
+  ])('cannot change: %s', async (_, key, body) => {
+    await using server = await startWith([staff, dependent]);
+    const refused = await server.api('PATCH', `/flags/${key}`, { body });
+    expect([refused.status, refused.body.error]).toMatchObject([
+      409,
+      {
+        message: expect.stringMatching(
+          `^experiment "checkout-2" is running, so flag "${key}" is fixed, because .*: stop it first`,
+        ),
+        details: [{ path: `flags.${key}` }],
+      },
+    ]);
+    await post(server, 'stop');
+    expect((await server.api('PATCH', `/flags/${key}`, { body })).status).toBe(200);
+  });
+
+  it('cannot change if a rule before it depends on them', async () => {
+    const earlier = { ...staff, conditions: dependent.conditions };
+    await using server = await startWith([earlier, rule]);
+    expect((await server.api('PATCH', '/flags/holdout', { body: everyone })).status).toBe(409);
+  });
+
+  it('can be disabled and described, and change if only a later rule depends on them', async () => {
+    await using server = await startWith([dependent]);
+    for (const body of [{ enabled: false }, { enabled: true }, { description: 'x' }])
+      expect((await server.api('PATCH', '/flags/holdout', { body })).status).toBe(200);
+    await using other = await startWith([rule, { ...dependent, id: 'later' }]);
+    expect((await other.api('PATCH', '/flags/holdout', { body: everyone })).status).toBe(200);
+  });
+
+  it('continue with the steps of their ramps', async () => {
+    await using server = await startWith([dependent]);
+    await post(server, 'stop');
+    const [control, treatment] = ['off', 'on'];
+    const steps = [
+      { share: 1, holdMinutes: 60 },
+      { share: 5, holdMinutes: 60 },
+    ];
+    const ramp = { key: 'r', flag: 'holdout', rule: 'in', control, treatment, steps };
+    expect((await server.api('POST', '/ramps', { body: ramp })).status).toBe(201);
+    expect((await server.api('POST', '/ramps/r/start')).status).toBe(200);
+    expect((await post(server, 'restart')).status).toBe(200);
+    expect((await server.api('POST', '/ramps/r/advance')).status).toBe(200);
+    expect((await server.api('POST', '/ramps/r/rollback')).status).toBe(200);
+  });
+});
+
 describe('what a running experiment fixes', () => {
   let server: TestServer;
   beforeEach(async () => {

@@ -22,7 +22,7 @@ import type { Replica } from '../replication/replica.ts';
 import type { Snapshot, Stored, Writes } from '../store/store.ts';
 import { liveExperiments, rampsAtWork, rampsOn } from './measured.ts';
 import { forOthers, nameOfOthers } from './others.ts';
-import { isSameRule } from './same-rule.ts';
+import { complete, isSameRule } from './same-rule.ts';
 
 type Records = Snapshot<'flagSet'>['records'];
 type Write = { readonly writes: Writes<'flagSet'>; readonly replaceAll?: boolean };
@@ -130,7 +130,7 @@ const problemsOf = (experiment: Experiment, records: Records, after: After): Err
   return [
     ...designProblems(experiment, next, path),
     ...metricProblems(experiment.metrics, records, after),
-    ...segmentProblems(experiment, records, after),
+    ...dependencyProblems(experiment, records, after),
     ...flagProblems(experiment, records, after),
   ];
 };
@@ -156,7 +156,7 @@ const rampProblems = (ramp: Ramp, records: Records, after: After): ErrorDetail[]
   return [
     ...changed.map(name => ({ path: `${path}.${name}`, message: `its "${name}" is fixed` })),
     ...metricProblems(ramp.guardrails, records, after),
-    ...segmentProblems(ramp, records, after),
+    ...dependencyProblems(ramp, records, after),
     ...(next.step === ramp.step ? rampRuleProblems(ramp, records, after) : []),
   ];
 };
@@ -206,23 +206,61 @@ const metricProblems = (
 
 type OnRule = Pick<Experiment, 'flag' | 'rule'>;
 
-/** The segments in the conditions of the rule, and of those before it, decide who reaches it. */
-const segmentProblems = ({ flag, rule }: OnRule, records: Records, after: After): ErrorDetail[] =>
-  segmentsBefore(records.flags.get(flag)?.document, rule)
-    .filter(
-      key =>
-        !isSame(records.segments.get(key)?.document.conditions, after.segment(key)?.conditions),
-    )
-    .map(key => ({
-      path: `segments.${key}`,
-      message: `segment "${key}" is fixed, because rule "${rule}" of flag "${flag}" or a rule before it has it as a condition`,
-    }));
-
-const segmentsBefore = (flag: Flag | undefined, id: string): readonly string[] => {
-  if (flag === undefined || references(flag).segments.length === 0) return [];
-  const at = flag.rules.findIndex(rule => rule.id === id);
-  return references({ rules: flag.rules.slice(0, at + 1) }).segments;
+/** The segments and flags that decide who reaches a rule are fixed as well. */
+const dependencyProblems = (on: OnRule, records: Records, after: After): ErrorDetail[] => {
+  const { flags, segments } = dependenciesOf(on, records);
+  const isChangedSegment = (key: string): boolean =>
+    !isSame(records.segments.get(key)?.document.conditions, after.segment(key)?.conditions);
+  const problem = (kind: 'segment' | 'flag') => (key: string) => ({
+    path: `${kind}s.${key}`,
+    message: `${kind} "${key}" is fixed, because rule "${on.rule}" of flag "${on.flag}" or a rule before it depends on it`,
+  });
+  return [
+    ...[...segments].filter(isChangedSegment).map(problem('segment')),
+    ...[...flags].filter(key => isChangedFlag(key, records, after)).map(problem('flag')),
+  ];
 };
+
+type Dependencies = {
+  readonly flags: ReadonlySet<string>;
+  readonly segments: ReadonlySet<string>;
+};
+
+/** Returns what the conditions of a rule and of those before it depend on, also through other flags. */
+const dependenciesOf = ({ flag: key, rule: id }: OnRule, { flags: all }: Records): Dependencies => {
+  const [flags, segments] = [new Set<string>(), new Set<string>()];
+  const visit = (flag: Pick<Flag, 'rules'> | undefined): void => {
+    const found = references(flag);
+    for (const segment of found.segments) segments.add(segment);
+    for (const other of found.flags) {
+      if (flags.has(other)) continue;
+      flags.add(other);
+      visit(all.get(other)?.document);
+    }
+  };
+  const flag = all.get(key)?.document;
+  const { flags: named, segments: used } = references(flag);
+  if (flag !== undefined && named.length + used.length > 0)
+    visit({ rules: flag.rules.slice(0, flag.rules.findIndex(rule => rule.id === id) + 1) });
+  return { flags, segments };
+};
+
+/** A layer has a check of its own. */
+const isChangedFlag = (key: string, records: Records, after: After): boolean => {
+  const before = records.flags.get(key)?.document;
+  const next = after.flag(key);
+  if (before === next || before === undefined || records.layers.has(key)) return false;
+  const isMoving = (rule: string) => isDecidedBySteps({ flag: key, rule }, records, after);
+  return next === undefined || !isSame(selectionOf(before, isMoving), selectionOf(next, isMoving));
+};
+
+/** What decides which variant a flag has. Whether it is enabled can change, because that stops it at once. */
+const selectionOf = (flag: Flag, isMoving: (rule: string) => boolean): object => ({
+  seed: flag.seed ?? null,
+  variants: Object.keys(flag.variants).toSorted(),
+  defaultVariant: flag.defaultVariant,
+  rules: flag.rules.filter(({ id }) => !isMoving(id)).map(complete),
+});
 
 const flagProblems = (experiment: Experiment, records: Records, after: After): ErrorDetail[] => {
   const before = records.flags.get(experiment.flag)?.document;

@@ -6,7 +6,8 @@ import { DEFAULT_UNIT, type Rule } from '@pennon/schema';
 export const isSameRule = (a: Rule | undefined, b: Rule | undefined): boolean =>
   isDeepStrictEqual(a && complete(a), b && complete(b));
 
-const complete = (rule: Rule): object => ({
+/** Returns a rule with its defaults, so that two of them can be compared. */
+export const complete = (rule: Rule): object => ({
   ...Object.fromEntries(Object.entries(rule).filter(([, value]) => value != null)),
   percentage: rule.percentage ?? 100,
   bucketBy: rule.bucketBy ?? DEFAULT_UNIT,
