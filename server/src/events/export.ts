@@ -40,18 +40,18 @@ export const exportLog = async (
 
 /** Neither in the ids of Redis nor in those of SQLite. */
 const SEPARATOR = '.';
-const ID = /^(\d{1,20}(-\d{1,20})?)?$/;
+const ID = /^(\d{1,19}(-\d{1,19})?)?$/;
 
 /** Returns the last entry of each partition that a client has. */
 const positionsIn = (cursor: string | undefined, partitions: number): string[] => {
   if (cursor === undefined) return Array.from({ length: partitions }, () => '');
   const positions = cursor.split(SEPARATOR);
   if (positions.length === partitions && positions.every(id => ID.test(id))) return positions;
-  throw invalid(
-    [{ path: 'after', message: 'must be the "cursor" of the last line of an earlier export' }],
-    'the query',
-  );
+  throw notIssued('must be the "cursor" of the last line of an earlier export');
 };
+
+const notIssued = (message: string): PennonError =>
+  invalid([{ path: 'after', message }], 'the query');
 
 type Range = { readonly after: string; readonly limit: number; readonly left: number };
 
@@ -73,7 +73,10 @@ const readEntries = async (
 const sizeOf = (entries: readonly LogEntry[]): number =>
   entries.reduce((sum, { text }) => sum + text.length, 0);
 
-/** Throws if entries after a position may have been removed, with the oldest cursor that loses nothing of the others. */
+/**
+ * Throws if entries after a position may have been removed, with the oldest cursor that loses nothing of the others, and
+ * if a position is not one of an entry, because each that was returned is until it is removed.
+ */
 const requireInLog = async (
   store: EventStore,
   ledger: ExportInput['ledger'],
@@ -84,10 +87,36 @@ const requireInLog = async (
     const [first] = position === '' ? [] : await store.read({ ledger, number }, '', 1);
     oldest.push(first === undefined || isBefore(position, first.id) ? '' : position);
   }
-  if (oldest.every((position, number) => position === positions[number])) return;
+  if (oldest.every((position, number) => position === positions[number]))
+    return requireEntries(store, ledger, positions);
   const cursor = oldest.join(SEPARATOR);
   const message = `the log no longer has the events after this cursor: export again after the oldest one, "${cursor}", and more often`;
   throw new PennonError('GONE', message, { details: [{ path: 'after', message: cursor }] });
+};
+
+const requireEntries = async (
+  store: EventStore,
+  ledger: ExportInput['ledger'],
+  positions: readonly string[],
+): Promise<void> => {
+  for (const [number, position] of positions.entries()) {
+    if (position === '') continue;
+    const [entry] = await store.read({ ledger, number }, idBefore(position), 1);
+    if (entry?.id !== position)
+      throw notIssued(
+        'is not a cursor of this log: use the "cursor" of the last line of an earlier export, or leave it out to export from the start',
+      );
+  }
+};
+
+const MAX_SEQUENCE = 2n ** 64n - 1n;
+
+/** Returns the greatest id before another one. Those of Redis have a second number after a hyphen. */
+const idBefore = (id: string): string => {
+  const [first = '', second] = id.split('-');
+  const before = String(BigInt(first) - 1n).padStart(first.length, '0');
+  if (second === undefined) return before;
+  return BigInt(second) > 0n ? `${first}-${BigInt(second) - 1n}` : `${before}-${MAX_SEQUENCE}`;
 };
 
 /** Compares ids, which are numbers, or two with a hyphen between them. */
