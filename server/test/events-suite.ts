@@ -2,10 +2,16 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { profileCell, settledCell, stateCell, GROUPS } from '../src/events/groups.ts';
+import { profileCell, settledCell, stateCell, unitsKeyOf, GROUPS } from '../src/events/groups.ts';
 import { entryCell } from '../src/events/inventory.ts';
+import { covariateName } from '../src/events/measured-runs.ts';
 import { bytesOfUnit } from '../src/events/units.ts';
-import type { EventStore, Partition } from '../src/store/event-store.ts';
+import {
+  afterChange,
+  type EventStore,
+  type GroupNames,
+  type Partition,
+} from '../src/store/event-store.ts';
 import { CONTROL_LEDGER, type Store } from '../src/store/store.ts';
 import { openEventsOf } from './support/event-store.ts';
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
@@ -164,6 +170,30 @@ export const describeEvents = (name: string, open: Open): void => {
       expect(await exportedEvents(server)).toBe(left + LARGE_EVENTS);
     });
 
+    it('are exported after each cursor of an export, and after no other one', async () => {
+      const clock = createFakeClock();
+      await using server = await startServer({ clock, store: await open() });
+      await start(server, { experiment: ONE_METRIC });
+      await buyAfterExposure(server, clock, ['ada', 'bob', 'carol']);
+      const { text } = await server.api('GET', '/events/export');
+      const { cursor } = JSON.parse(text.trim().split('\n').at(-1) ?? '');
+      const after = async (position: string) =>
+        server.api('GET', `/events/export?after=${position}`);
+      expect(JSON.parse((await after(cursor)).text)).toEqual({ cursor });
+      for (const unknown of [plusOne(cursor), cursor.replaceAll(/\d+/g, '9'.repeat(19))]) {
+        const { status, body } = await after(unknown);
+        expect([status, body.error.details]).toEqual([
+          400,
+          [
+            {
+              path: 'after',
+              message: expect.stringContaining('leave it out to export from the start'),
+            },
+          ],
+        ]);
+      }
+    });
+
     it('are missed by the start of a run if none came in the last 7 days', async () => {
       const clock = createFakeClock();
       await using server = await startServer({ clock, store: await open() });
@@ -260,9 +290,89 @@ export const describeEvents = (name: string, open: Open): void => {
       await expect.poll(allLater, POLL).toEqual(none);
       await opened.close();
     });
+
+    it('are found without an inventory, and in an environment without a metric', async () => {
+      const clock = createFakeClock();
+      const store = await open();
+      await using server = await startServer({ clock, store, keepsUnits: true });
+      await start(server, { experiment: ONE_METRIC });
+      const opened = await openEventsOf(store);
+      const events = { store: opened.store, ledger: await ledgerOf(store) };
+      await buyAfterExposure(server, clock, ['ada', 'bob']);
+      const units = await hashedUnits(server);
+      for (const each of Object.values(units)) await makeEarlier(events, each);
+      expect((await server.api('POST', '/experiments/ab/stop')).status).toBe(200);
+      expect((await server.api('DELETE', '/experiments/ab')).status).toBe(204);
+      expect((await server.api('DELETE', '/metrics/bought')).status).toBe(204);
+
+      const erased = { attribute: 'targetingKey', unit: 'ada' };
+      expect((await server.api('POST', '/events/erase', { body: erased })).status).toBe(202);
+      const storedLater = () => {
+        clock.jump(HOLD_MS);
+        return storedOf(events, units);
+      };
+      await expect.poll(storedLater, POLL).toEqual({ ada: [], bob: ['state'] });
+      const old = { ...units['ada'], run: SUPERSEDED } as HashedUnit;
+      expect(await storedOf(events, { ada: old })).toEqual({ ada: [] });
+
+      const groupsLater = async () => {
+        clock.jump(5 * HOUR_MS);
+        return (await groupsOfUnits(events, units)).length;
+      };
+      expect(await groupsLater()).toBeGreaterThan(OLD_GROUPS);
+      await expect.poll(groupsLater, POLL).toBe(0);
+      await opened.close();
+    });
   });
 };
 
+/** A run that was restarted before partitions had an inventory. */
+const SUPERSEDED = 'superseded';
+/** More than are read at once. */
+const OLD_GROUPS = 1_200;
+
+/** Makes the partition of a unit one that an earlier version has written, with another run of the unit. */
+const makeEarlier = async (
+  { store, ledger }: Events,
+  { unit, number }: HashedUnit,
+): Promise<void> => {
+  const partition = { ledger, number };
+  const expected = await store.cursor(partition);
+  const cells = [
+    stateCell(SUPERSEDED, unit),
+    ...Array.from({ length: OLD_GROUPS }, (_, bucket) => ({
+      group: GROUPS.states(SUPERSEDED, bucket),
+      field: 'another1',
+    })),
+  ];
+  const isWritten = await store.write(partition, {
+    expected,
+    cursor: afterChange(expected),
+    values: cells.map(cell => ({ ...cell, value: 'a state' })),
+    removed: [],
+    removedGroups: [GROUPS.inventory],
+  });
+  expect(isWritten).toBe(true);
+};
+
+/** Returns the groups in which the partitions of units have anything of units. */
+const groupsOfUnits = async (
+  { store, ledger }: Events,
+  units: Record<string, HashedUnit>,
+): Promise<string[]> => {
+  const names: string[] = [];
+  for (const { number } of Object.values(units)) {
+    let from: string | undefined = '';
+    while (from !== undefined) {
+      const page: GroupNames = await store.groups({ ledger, number }, from);
+      names.push(...page.names);
+      from = page.next;
+    }
+  }
+  return names.filter(name => unitsKeyOf(name) !== undefined);
+};
+
+const VISITS = covariateName('targetingKey', 'visits');
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const POLL = { timeout: 20_000 };
@@ -310,6 +420,12 @@ const buyAfterExposure = async (
   await foldAll(server, clock);
 };
 
+/** Returns a cursor with the next id in each partition that has entries. */
+const plusOne = (cursor: string): string =>
+  cursor.replaceAll(/\d+(?=\.|$)/g, number =>
+    String(BigInt(number) + 1n).padStart(number.length, '0'),
+  );
+
 type HashedUnit = { readonly unit: string; readonly number: number; readonly run: string };
 
 /** Returns the units of the exposures in the log, by the units that were sent. */
@@ -345,7 +461,7 @@ const storedOf = async (
       const values = await store.load({ ledger, number }, [
         stateCell(run, unit),
         settledCell(run, bytesOfUnit(unit), store.partitions),
-        profileCell('visits targetingKey', unit),
+        profileCell(VISITS, unit),
       ]);
       return [name, kinds.filter((_, at) => (values[at] ?? '') !== '')] as const;
     }),
@@ -362,13 +478,13 @@ const areUnused = async (
     (
       [
         { kind: 'run', name: run },
-        { kind: 'covariate', name: 'visits targetingKey' },
+        { kind: 'covariate', name: VISITS },
       ] as const
     ).map(entryCell);
   const found = await Promise.all(
     Object.values(units).map(({ number, run }) => store.load({ ledger, number }, cells(run))),
   );
-  return found.flat().every(text => text !== undefined && !text.startsWith('0 '));
+  return found.flat().every(text => text !== undefined && text !== '0');
 };
 
 const cohortsOf = async (

@@ -53,6 +53,8 @@ type EventsDeps = {
 
 /** How often held events are folded. */
 const FOLD_MS = 1_000;
+/** How often an environment without a metric is folded. */
+const UNMEASURED_MS = 3_600_000;
 /** More than the hold of events, and than a store is away for a moment. */
 const ERASING_MS = 10 * 60_000;
 const INSTANCE_LENGTH = 20;
@@ -86,13 +88,15 @@ export const createEvents = (deps: EventsDeps): Events => {
   const erasing = new Map<string, number>();
   const isErasing = ({ id }: FlagSetLedger): boolean => (erasing.get(id) ?? 0) > clock.monotonic();
 
-  /** Without a metric nothing is measured, and nothing is read but erasures. */
+  const isMeasured = ({ replica }: LiveFlagSet): boolean =>
+    replica.current().records.metrics.size > 0 || isErasing(replica.ledger);
+  const nextUnmeasured = createUnmeasured(clock);
+
+  /** Without a metric nothing is measured, and nothing is read but erasures and, now and then, what is unused. */
   const foldMeasured = async (): Promise<void> => {
-    const measured = registry
-      .all()
-      .filter(
-        ({ replica }) => replica.current().records.metrics.size > 0 || isErasing(replica.ledger),
-      );
+    const all = registry.all();
+    const unmeasured = nextUnmeasured(all.filter(live => !isMeasured(live)));
+    const measured = [...all.filter(isMeasured), ...(unmeasured === undefined ? [] : [unmeasured])];
     if (measured.length === 0) return;
     const connection = host.connect();
     for (const live of measured) measure(connection, live);
@@ -165,6 +169,22 @@ export const createEvents = (deps: EventsDeps): Events => {
       await folding?.catch(() => {});
       await host.close();
     },
+  };
+};
+
+/**
+ * Returns how to choose an environment without a metric that is folded next, so that what it has of units is removed.
+ * Each is chosen once an hour, only one at a time, and the one that waits longest first.
+ */
+const createUnmeasured = (clock: Clock) => {
+  const started = clock.monotonic();
+  const folded = new WeakMap<LiveFlagSet, number>();
+  const foldedAt = (live: LiveFlagSet): number => folded.get(live) ?? started;
+  return (environments: readonly LiveFlagSet[]): LiveFlagSet | undefined => {
+    const [next] = environments.toSorted((a, b) => foldedAt(a) - foldedAt(b));
+    if (next === undefined || clock.monotonic() - foldedAt(next) < UNMEASURED_MS) return undefined;
+    folded.set(next, clock.monotonic());
+    return next;
   };
 };
 

@@ -23,14 +23,8 @@ import {
   runHealthText,
 } from './health.ts';
 import { cohortIn, cohortText } from './cohort-text.ts';
-import { ALL, GROUPS, profileCell } from './groups.ts';
-import {
-  entriesIn,
-  inventoryKeys,
-  loadInventory,
-  markUsed,
-  type InventoryKey,
-} from './inventory.ts';
+import { ALL, GROUPS, profileCell, type UnitsKey } from './groups.ts';
+import { entriesIn, inventoryKeys, markUsed, openInventory } from './inventory.ts';
 import type { LoggedEvent } from './log-record.ts';
 import type { MeasuredRun, MeasuredRuns } from './measured-runs.ts';
 import { unpackState } from './packed-state.ts';
@@ -134,9 +128,9 @@ export const foldStep = async (
   ]).filter(({ unit }) => !erased.has(unit));
   const covariates = await foldProfiles(step.load, step, measured, events);
   for (const run of measured.byExperiment.values()) await foldRun(step, run, events, covariates);
-  const inventory = await loadInventory(store, partition);
+  const { inventory, found } = await openInventory(store, partition);
   const live = Array.from(measured.byExperiment.values(), ({ run }) => run);
-  values.push(...markUsed(inventory, inventoryKeys(live, measured)));
+  values.push(...found, ...markUsed(inventory, inventoryKeys(live, measured)));
   const stored = [...inventoryKeys(measured.runs, measured), ...entriesIn(inventory)];
   if (erased.size > 0) await eraseUnits(step, stored, [...erased]);
   await store.write(partition, {
@@ -201,10 +195,10 @@ const erasedIn = ({ setText }: Step, arrived: readonly Arrived[]): ReadonlySet<s
 /** Removes all that is stored of units, also of runs and covariates that are no longer measured. */
 const eraseUnits = async (
   step: Step,
-  stored: readonly InventoryKey[],
+  stored: readonly UnitsKey[],
   units: readonly string[],
 ): Promise<void> => {
-  const named = (kind: InventoryKey['kind']): ReadonlySet<string> =>
+  const named = (kind: UnitsKey['kind']): ReadonlySet<string> =>
     new Set(stored.flatMap(each => (each.kind === kind ? [each.name] : [])));
   for (const run of named('run')) await eraseStates(step, step, run, units);
   for (const name of named('covariate'))

@@ -1,16 +1,9 @@
-import { createHash } from 'node:crypto';
-
 import type { Cell } from '../store/event-store.ts';
 import { bucketOf, bytesOfUnit, settledFieldOf, settledFields } from './units.ts';
 
 const RADIX = 36;
-const NAME_LENGTH = 8;
 
 const bucketName = (bucket: number): string => bucket.toString(RADIX);
-
-/** Names of covariates may be long. */
-const shortName = (name: string): string =>
-  createHash('sha256').update(name).digest('base64url').slice(0, NAME_LENGTH);
 
 /** The groups of a partition in the store. */
 export const GROUPS = {
@@ -31,9 +24,19 @@ export const GROUPS = {
   /** The runs and the covariates of which the partition has something of units. */
   inventory: 'k',
   /** The profiles of the units of a bucket for a covariate. */
-  profiles: (covariate: string, bucket: number): string =>
-    `p:${shortName(covariate)}:${bucketName(bucket)}`,
+  profiles: (covariate: string, bucket: number): string => `p:${covariate}:${bucketName(bucket)}`,
   windows: (day: number): string => `w:${day}`,
+};
+
+const GROUP_OF_UNITS = /^(?:(?<run>[chm]|s\d*)|p):(?<name>[^:]+)/;
+
+/** What a partition may have of units: the states of a run, or the profiles for a covariate. */
+export type UnitsKey = { readonly kind: 'run' | 'covariate'; readonly name: string };
+
+/** Returns the run or the covariate that a group is of. */
+export const unitsKeyOf = (group: string): UnitsKey | undefined => {
+  const { run, name } = GROUP_OF_UNITS.exec(group)?.groups ?? {};
+  return name === undefined ? undefined : { kind: run === undefined ? 'covariate' : 'run', name };
 };
 
 /** The only field of the groups of health. */
@@ -50,15 +53,15 @@ export const settledCell = (run: string, unit: string, partitions: number): Cell
   field: bucketName(settledFieldOf(unit, partitions)),
 });
 
-/** Returns a part of the cells that settled units of a run may have. */
+/** Returns a part of the cells that a group of settled units may have. */
 export const settledCells = (
-  run: string,
+  group: string,
   partitions: number,
   { part, parts }: { readonly part: number; readonly parts: number },
 ): Cell[] => {
   const count = Math.ceil(settledFields(partitions) / parts);
   return Array.from({ length: count }, (_, at) => ({
-    group: GROUPS.settled(run),
+    group,
     field: bucketName(part * count + at),
   }));
 };

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { compile, evaluate, type CompiledFlagSet } from '@pennon/engine';
 import {
   hasCovariate,
@@ -230,5 +232,8 @@ const covariatesOf = (
   );
 };
 
+const NAME_LENGTH = 8;
+
+/** Returns a short name, which is part of the names of groups in the store. */
 export const covariateName = (attribute: string, metric: string): string =>
-  `${metric} ${attribute}`;
+  createHash('sha256').update(`${metric} ${attribute}`).digest('base64url').slice(0, NAME_LENGTH);

@@ -1,31 +1,40 @@
 import { laterTurn } from '../slices.ts';
 import {
   afterChange,
-  type Cell,
   type EventStore,
   type FoldWrite,
+  type GroupNames,
   type Partition,
 } from '../store/event-store.ts';
-import { GROUPS, settledCells } from './groups.ts';
+import { GROUPS, settledCells, unitsKeyOf } from './groups.ts';
 import {
   entryCell,
   entryValue,
+  fieldOf,
   inventoryKeys,
-  loadInventory,
   markUsed,
+  openInventory,
   unusedOf,
   type Inventory,
   type InventoryEntry,
 } from './inventory.ts';
 import type { MeasuredRuns } from './measured-runs.ts';
 import { LATEST_MS } from './read-batch.ts';
-import { BUCKETS, BUCKETS_AT_ONCE } from './units.ts';
 
 /**
  * How long it must have been unused. The documents of a server may be older than those of another, so a run that one
  * does not have may be a new one. Profiles have a half-life of a week, and a later run may need them.
  */
 const UNUSED_MS = { run: LATEST_MS, covariate: 90 * 86_400_000 } as const;
+
+/** Groups that are removed in one write, so that other work is not held. */
+const GROUPS_AT_ONCE = 32;
+/** The settled units of a run are one large group, which is removed in so many parts. */
+const SETTLED_PARTS = 64;
+
+type Changes = Pick<FoldWrite, 'values' | 'removed' | 'removedGroups'>;
+
+const NOTHING: Changes = { values: [], removed: [], removedGroups: [] };
 
 /** Removes what is stored of units for earlier runs, and for experiments and metrics that were deleted. */
 export const removeUnused = async (
@@ -34,41 +43,15 @@ export const removeUnused = async (
   measured: MeasuredRuns,
   now: number,
 ): Promise<void> => {
-  while (await removeStep(store, { partition, measured, now })) await laterTurn();
-};
-
-type Removal = {
-  readonly partition: Partition;
-  readonly measured: MeasuredRuns;
-  readonly now: number;
-};
-
-type Changes = Pick<FoldWrite, 'values' | 'removed' | 'removedGroups'>;
-
-const NOTHING: Changes = { values: [], removed: [], removedGroups: [] };
-
-/** Removes some buckets of what is no longer used. Returns whether there may be more. */
-const removeStep = async (
-  store: EventStore,
-  { partition, measured, now }: Removal,
-): Promise<boolean> => {
-  const cursor = await store.cursor(partition);
-  if (cursor === '') return false;
-  const inventory = await loadInventory(store, partition);
+  const { inventory, found } = await openInventory(store, partition);
   const unused = unusedOf(inventory, inventoryKeys(measured.runs, measured));
-  const due = unused.find(
+  const marks = [...found, ...markMeasured(inventory, measured), ...markUnused(unused, now)];
+  if (marks.length > 0 && !(await change(store, partition, { ...NOTHING, values: marks }))) return;
+  const due = unused.filter(
     ({ kind, unusedMs }) => unusedMs > 0 && now - unusedMs >= UNUSED_MS[kind],
   );
-  const marks = [...markMeasured(inventory, measured), ...markUnused(unused, now)];
-  if (due === undefined && marks.length === 0) return false;
-  const changes = due === undefined ? NOTHING : await removalOf(store, partition, due);
-  const isWritten = await store.write(partition, {
-    expected: cursor,
-    cursor: afterChange(cursor),
-    ...changes,
-    values: [...marks, ...changes.values],
-  });
-  return isWritten && due !== undefined;
+  if (due.length > 0 && (await removeGroups(store, partition, due)))
+    await change(store, partition, { ...NOTHING, removed: due.flatMap(cellsOf) });
 };
 
 const markMeasured = (inventory: Inventory, measured: MeasuredRuns): FoldWrite['values'] => {
@@ -81,56 +64,55 @@ const markUnused = (unused: readonly InventoryEntry[], now: number): FoldWrite['
     .filter(({ unusedMs }) => unusedMs === 0)
     .map(each => entryValue({ ...each, unusedMs: now }));
 
-/** Returns the removal of the next buckets, and at last of all the rest. */
-const removalOf = async (
+const cellsOf = (entry: InventoryEntry) => [
+  entryCell(entry),
+  ...(entry.kind === 'run' ? [{ group: GROUPS.progress, field: entry.name }] : []),
+];
+
+/** Writes changes unless something was folded in the meantime, or nothing ever was. Returns whether it did. */
+const change = async (
   store: EventStore,
   partition: Partition,
-  entry: InventoryEntry,
-): Promise<Changes> => {
-  const { kind, name, bucket: first } = entry;
-  const buckets = Array.from({ length: BUCKETS_AT_ONCE }, (_, index) => first + index);
-  const isRun = kind === 'run';
-  const groups = isRun
-    ? await statesIn(store, partition, { run: name, buckets })
-    : buckets.map(bucket => GROUPS.profiles(name, bucket));
-  const settled = isRun ? settledPart(store, name, first) : [];
-  const next = first + BUCKETS_AT_ONCE;
-  if (next < BUCKETS)
-    return {
-      values: [entryValue({ ...entry, bucket: next })],
-      removed: settled,
-      removedGroups: groups,
-    };
-  const rest = isRun ? [GROUPS.settled(name), GROUPS.cohorts(name), GROUPS.health(name)] : [];
-  const progress = isRun ? [{ group: GROUPS.progress, field: name }] : [];
-  return {
-    values: [],
-    removed: [entryCell(entry), ...progress],
-    removedGroups: [...groups, ...rest],
+  changes: Changes,
+): Promise<boolean> => {
+  const expected = await store.cursor(partition);
+  if (expected === '') return false;
+  return store.write(partition, { expected, cursor: afterChange(expected), ...changes });
+};
+
+/** Removes all groups of the entries. Returns false if something was folded in the meantime. */
+const removeGroups = async (
+  store: EventStore,
+  partition: Partition,
+  entries: readonly InventoryEntry[],
+): Promise<boolean> => {
+  const fields = new Set(entries.map(fieldOf));
+  const isUnused = (group: string): boolean => {
+    const key = unitsKeyOf(group);
+    return key !== undefined && fields.has(fieldOf(key));
   };
-};
-
-const settledPart = ({ partitions }: EventStore, run: string, bucket: number): Cell[] =>
-  settledCells(run, partitions, {
-    part: bucket / BUCKETS_AT_ONCE,
-    parts: BUCKETS / BUCKETS_AT_ONCE,
-  });
-
-type Buckets = { readonly run: string; readonly buckets: readonly number[] };
-
-/** Returns the groups of states. A bucket without a piece has none of the next ones. */
-const statesIn = async (
-  store: EventStore,
-  partition: Partition,
-  { run, buckets }: Buckets,
-): Promise<string[]> => {
-  const groups: string[] = [];
-  let open = buckets;
-  for (let piece = 0; open.length > 0; piece += 1) {
-    const names = open.map(bucket => GROUPS.states(run, bucket, piece));
-    const found = await Promise.all(names.map(name => store.loadGroup(partition, name)));
-    groups.push(...names);
-    open = open.filter((_, at) => (found[at]?.size ?? 0) > 0);
+  let from: string | undefined = '';
+  while (from !== undefined) {
+    const { names, next }: GroupNames = await store.groups(partition, from);
+    for (const changes of removalsOf(names.filter(isUnused), store.partitions)) {
+      if (!(await change(store, partition, changes))) return false;
+      await laterTurn();
+    }
+    from = next;
   }
-  return groups;
+  return true;
 };
+
+/** Returns the removal of groups, in parts. */
+function* removalsOf(groups: readonly string[], partitions: number): Generator<Changes> {
+  for (const group of groups)
+    for (let part = 0; part < SETTLED_PARTS && isSettled(group); part += 1) {
+      const removed = settledCells(group, partitions, { part, parts: SETTLED_PARTS });
+      yield { ...NOTHING, removed };
+    }
+  for (let at = 0; at < groups.length; at += GROUPS_AT_ONCE)
+    yield { ...NOTHING, removedGroups: groups.slice(at, at + GROUPS_AT_ONCE) };
+}
+
+const isSettled = (group: string): boolean =>
+  group === GROUPS.settled(unitsKeyOf(group)?.name ?? '');

@@ -18,6 +18,9 @@ export type NewEntry = { readonly number: number; readonly at: number; readonly 
 /** One value of what is folded. Fields and values are strings of bytes: each character stands for one. */
 export type Cell = { readonly group: string; readonly field: string };
 
+/** Some of the names of the groups, and from where on the next ones are read. The last ones have no `next`. */
+export type GroupNames = { readonly names: readonly string[]; readonly next?: string };
+
 export type FoldWrite = {
   /** The cursor that the writer has read; an empty text at the start. */
   readonly expected: string;
@@ -64,6 +67,11 @@ export interface EventStore {
   load(partition: Partition, cells: readonly Cell[]): Promise<readonly (string | undefined)[]>;
   /** Returns all fields of a group. */
   loadGroup(partition: Partition, group: string): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Returns the names of groups, about a thousand of them. It begins with an empty text, and then continues from `next`.
+   * A group that exists all the time is among them, and may be there twice.
+   */
+  groups(partition: Partition, from: string): Promise<GroupNames>;
   /** Writes all or nothing. Returns false, and writes nothing, if the cursor is another one. */
   write(partition: Partition, write: FoldWrite): Promise<boolean>;
   /** Removes folded entries beyond the size that is kept. */

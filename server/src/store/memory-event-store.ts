@@ -56,6 +56,7 @@ export const createMemoryEventStore = (maxLogBytes = MAX_LOG_BYTES): EventStore 
     async loadGroup(partition, group) {
       return new Map(dataOf(partition).groups.get(group));
     },
+    groups: async partition => ({ names: [...dataOf(partition).groups.keys()] }),
     async write(partition, { expected, cursor, values, removed, removedGroups }) {
       const data = dataOf(partition);
       if (data.cursor !== expected) return false;

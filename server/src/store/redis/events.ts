@@ -20,6 +20,10 @@ const OWNER_LENGTH = 16;
 /** Another process folds after so long, if the one that did has ended. */
 const LEASE_MS = 5_000;
 
+/** The cursor that a scan begins with, and that it returns at the end. */
+const START = '0';
+const SCANNED_GROUPS = 1_000;
+
 /** The events of experiments in Redis: a stream, a cursor, and a hash for each group, by partition. */
 export const eventsOn = (context: RedisContext): EventStore => {
   const { connections, keys } = context;
@@ -57,6 +61,14 @@ export const eventsOn = (context: RedisContext): EventStore => {
           parts[at * 2 + 1] ?? '',
         ]),
       );
+    },
+    async groups(partition, from) {
+      const reply = await replyOf(
+        send('sscan', [keys.events.groups(partition), from || START, 'COUNT', SCANNED_GROUPS]),
+      );
+      const [next, names] = asList(reply);
+      const after = asText(next);
+      return { names: asList(names).map(asText), ...(after !== START && { next: after }) };
     },
     write: (partition, write) => writeFold(context, partition, write),
     trim: partition => trim(context, partition),

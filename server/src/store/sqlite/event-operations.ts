@@ -4,6 +4,7 @@ import {
   entryOf,
   type Cell,
   type FoldWrite,
+  type GroupNames,
   type LogEntry,
   type NewEntry,
 } from '../event-store.ts';
@@ -59,6 +60,9 @@ const EVENTS_FILE: SideFile = {
   ],
 };
 
+/** So many names of groups are read at once. */
+const READ_GROUPS = 1_000;
+
 /** The operations on `events.db`. The thread that owns the database runs them, one at a time. */
 export const eventOperationsIn = (directory: string) => {
   const { run, close } = openSideFile(directory, EVENTS_FILE);
@@ -108,6 +112,17 @@ export const eventOperationsIn = (directory: string) => {
               .map(row => [bytesColumn(row, 'field'), bytesColumn(row, 'value')]),
           ),
       ),
+    groupNames: ({ ledger, from }: { ledger: string; from: string }): GroupNames =>
+      run(database => {
+        const names = database
+          .prepare(
+            `SELECT name FROM groups WHERE ledger = ? AND name > ? ORDER BY name LIMIT ${READ_GROUPS}`,
+          )
+          .all(ledgerId(database, ledger), from)
+          .map(row => textColumn(row, 'name'));
+        const next = names.length === READ_GROUPS ? names.at(-1) : undefined;
+        return { names, ...(next !== undefined && { next }) };
+      }),
     writeFold: ({ ledger, write }: { ledger: string; write: FoldWrite }): boolean =>
       run(database => {
         if (cursorOf(database, ledger) !== write.expected) return false;

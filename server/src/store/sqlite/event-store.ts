@@ -16,6 +16,7 @@ export const openSqliteEventStore = ({ directory, logBytes }: SqliteEvents): Ope
       cursor: async ({ ledger }) => file.eventCursor(ledger.id),
       load: async ({ ledger }, cells) => file.loadCells({ ledger: ledger.id, cells }),
       loadGroup: async ({ ledger }, group) => file.loadGroup({ ledger: ledger.id, group }),
+      groups: async ({ ledger }, from) => file.groupNames({ ledger: ledger.id, from }),
       write: async ({ ledger }, write) => file.writeFold({ ledger: ledger.id, write }),
       async trim({ ledger }) {
         file.trimEvents({ ledger: ledger.id, bytes: logBytes });
