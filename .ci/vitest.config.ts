@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 import { defineConfig } from 'vitest/config';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -49,8 +51,10 @@ export default defineConfig({
           include: [tests.replace('*.test.ts', '*.system.test.ts')],
           exclude: [installed],
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Half of their time is spent waiting.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],
