@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { getPriority, setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
 import type { PennonError } from './errors.ts';
@@ -34,7 +36,32 @@ const MAX_PENDING_BYTES = 64 * 1_048_576;
 
 type Pending = PromiseWithResolvers<unknown> & { readonly bytes: number };
 
-/** Starts a thread that replies to numbered calls. It does not keep the process alive. */
+const TASKS = '/proc/self/task';
+/**
+ * What is added to the nice value of a thread, see nice(2): if it competes with the main thread for a
+ * core, it gets a quarter.
+ */
+const LOWER_PRIORITY_BY = 5;
+const LOWEST_PRIORITY = 19;
+/** Linux keeps so many characters of the name of a thread. */
+const NAME_LENGTH = 15;
+
+/**
+ * Makes Linux prefer the main thread, which evaluates flags, to the threads with this name. Each thread has
+ * a priority there. Does nothing on other systems, and in releases of Node.js whose threads have no names.
+ */
+const lowerPriority = async (name: string): Promise<void> => {
+  const priority = Math.min(getPriority() + LOWER_PRIORITY_BY, LOWEST_PRIORITY);
+  for (const id of await readdir(TASKS)) {
+    const found = await readFile(`${TASKS}/${id}/comm`, 'utf8');
+    if (found.trim() === name.slice(0, NAME_LENGTH)) setPriority(Number(id), priority);
+  }
+};
+
+/**
+ * Starts a thread that replies to numbered calls. It does not keep the process alive, and has a lower
+ * priority than the main thread.
+ */
 export const startThread = ({
   main,
   name,
@@ -70,6 +97,7 @@ export const startThread = ({
     // With --watch, Node sends the names of loaded modules over the same channel.
     if ('id' in message) settle(message);
   });
+  worker.once('online', () => void lowerPriority(name).catch(() => undefined));
   worker.on('error', end);
   worker.on('exit', () => end(new Error(`the thread ${name} has ended`)));
   return {

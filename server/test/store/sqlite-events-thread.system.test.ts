@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 
 import { expect, it } from 'vitest';
@@ -65,4 +67,17 @@ it('without the thread of the events flags are evaluated, and it starts again', 
   };
   const folded = { folded_entries_total: 2, fold_lag_seconds: 0, thread_failures_total: 2 };
   await expect.poll(fold, { timeout: 10_000 }).toMatchObject(folded);
+});
+
+/** The nice values of the threads of this process with a name. */
+const prioritiesOf = (name: string): number[] =>
+  readdirSync('/proc/self/task')
+    .filter(id => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === name)
+    .map(id => getPriority(Number(id)));
+
+it('the thread of the events has a lower priority than the one that evaluates', async () => {
+  await using server = await startServer({ store: await openStore(newDirectory()) });
+  const batch = { instance: 'instance-0123456789', sequence: 1, sentAtMs: 0, events: [] };
+  await server.api('POST', '/events', { body: batch });
+  await expect.poll(() => prioritiesOf('pennon-events')).toEqual([getPriority() + 5]);
 });
