@@ -1,4 +1,4 @@
-/** Sends events at a steady rate between two messages. A thread of its own, so that it does not delay what is measured. */
+/** Sends events at a steady rate to the URL in a message, until one has none. A thread of its own, so that it does not delay what is measured. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
@@ -7,21 +7,19 @@ import { z } from 'zod';
 import { KEY } from '../hold/server.ts';
 import { batchOf, EVENTS_OF_BATCH } from './experiment.ts';
 
-const { url, eventsPerSecond } = z
-  .object({ url: z.string(), eventsPerSecond: z.number() })
-  .parse(workerData);
+const { eventsPerSecond } = z.object({ eventsPerSecond: z.number() }).parse(workerData);
 
 const TURNS_PER_SECOND = 50;
 /** Of four batches, one has exposures. */
 const EXPOSURE_EVERY = 4;
 
-let isSending = false;
+let target: string | null = null;
 let batch = 0;
 parentPort?.on('message', (message: unknown) => {
-  isSending = message === 'start';
+  target = z.string().nullable().parse(message);
 });
 
-const send = async (): Promise<void> => {
+const send = async (url: string): Promise<void> => {
   batch += 1;
   const response = await fetch(`${url}/api/v1/events?environment=production`, {
     method: 'POST',
@@ -35,6 +33,7 @@ const send = async (): Promise<void> => {
 const perTurn = eventsPerSecond / EVENTS_OF_BATCH / TURNS_PER_SECOND;
 for (;;) {
   const due = sleep(1_000 / TURNS_PER_SECOND);
-  const sent = isSending ? Array.from({ length: perTurn }, send) : [];
+  const url = target;
+  const sent = url === null ? [] : Array.from({ length: perTurn }, () => send(url));
   await Promise.all([due, ...sent]);
 }
