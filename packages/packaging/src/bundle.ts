@@ -27,6 +27,8 @@ export const bundleInto = (folder: string): void => {
     format: 'esm',
     platform: 'neutral',
     mainFields: ['module', 'main'],
+    // Replaces constants by their numbers, which a bundler of a page cannot do after this.
+    minifySyntax: true,
     target: TARGET,
     sourcemap: true,
     sourcesContent: false,

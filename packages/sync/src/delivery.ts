@@ -4,17 +4,15 @@ import { createConnectionScope } from './http.ts';
 import type { RequestSpec } from './http.ts';
 import { trueWithin } from './refresh.ts';
 import type { Runtime } from './runtime.ts';
-import { buildRequest } from './synced-resource.ts';
+import { buildRequest, routeOf } from './synced-resource.ts';
 import type { Address } from './synced-resource.ts';
-import { RESPONSE_TIMEOUT_MS } from './timing.ts';
+import { FIRST_RETRY_MS, LONGEST_RETRY_MS, RESPONSE_TIMEOUT_MS } from './times.ts';
 
 /** The version of all packages, which are released together. */
 export const VERSION = '0.1.0';
 
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 60_000;
 /** A batch that is not accepted for so long is given up. The server knows repeated ones for longer. */
-const GIVE_UP_MS = 15 * 60_000;
+const GIVE_UP_MS = 900_000;
 /** How long `close` and `flush` wait for the server. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -66,7 +64,7 @@ export const createDelivery = <Batch>(
   let isRefused = false;
 
   const requestOf = (batch: Batch): RequestSpec =>
-    buildRequest(options, route, { body: textOf(batch, {}) });
+    buildRequest(options, routeOf(route, options), { body: textOf(batch, {}) });
 
   /** Sends a batch once. Resolves to the error, if there is one. */
   const send = async (
@@ -145,9 +143,12 @@ export const createDelivery = <Batch>(
 };
 
 /** Drawn from the whole range, so that the providers of a restarted server do not all return at the same time. */
-const retryDelay = (failures: number, random: () => number): number =>
+export const retryDelay = (failures: number, random: () => number): number =>
   FIRST_RETRY_MS +
   random() * Math.min(LONGEST_RETRY_MS - FIRST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+
+/** Returns the bytes of a text, as a request has it. */
+export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 /** Returns the items in parts that each fit into one request. */
 export const inParts = <Item>(
@@ -156,12 +157,11 @@ export const inParts = <Item>(
   maxItems: number,
   maxBytes: number,
 ): readonly Item[][] => {
-  const encoder = new TextEncoder();
   const parts: Item[][] = [];
   let part: Item[] = [];
   let bytes = Infinity;
   for (const item of items) {
-    const size = encoder.encode(textOf(item)).length + 1;
+    const size = bytesOf(textOf(item)).length + 1;
     if (bytes + size > maxBytes || part.length === maxItems) {
       part = [];
       parts.push(part);
@@ -181,4 +181,4 @@ export const newInstance = (): string => toHex(crypto.getRandomValues(new Uint8A
 
 /** Returns the SHA-256 of a text, in hexadecimal. Browsers have it in secure contexts only. */
 export const sha256 = async (text: string): Promise<string> =>
-  toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
+  toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(text))));

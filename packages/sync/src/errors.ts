@@ -1,4 +1,5 @@
 import { isJsonObject, parseJsonObject } from './json.ts';
+import { LONGEST_RETRY_AFTER_MS } from './times.ts';
 
 type ErrorDetails = {
   /** The HTTP status, if the server sent a response. */
@@ -33,7 +34,7 @@ export const toSyncError = (thrown: unknown): SyncError => {
 export const isAuthError = ({ status }: { readonly status?: number | undefined }): boolean =>
   status === 401 || status === 403;
 
-const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
+const TEMPORARY_STATUS = /^(408|425|429)$/;
 
 /**
  * Returns whether the server rejected the request itself, such as one for an environment that does not exist,
@@ -42,11 +43,10 @@ const TEMPORARY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
  */
 export const isRequestError = (error: { readonly status?: number | undefined }): boolean => {
   const { status = 0 } = error;
-  return status >= 300 && status < 500 && !TEMPORARY_STATUSES.has(status) && !isAuthError(error);
+  return (
+    status >= 300 && status < 500 && !TEMPORARY_STATUS.test(String(status)) && !isAuthError(error)
+  );
 };
-
-/** The upper limit for Retry-After, in case the server is misconfigured. */
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
  * Returns how long the Retry-After header requires to wait. It has seconds, or an HTTP date, which counts from the date
@@ -54,9 +54,7 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000;
  */
 export const retryAfterOf = (headers: Headers): number | undefined => {
   const text = headers.get('retry-after') ?? '';
-  const ms = /^\d+$/.test(text)
-    ? Number(text) * 1_000
-    : Date.parse(text) - Date.parse(headers.get('date') ?? '');
+  const ms = Number(text) * 1_000 || Date.parse(text) - Date.parse(headers.get('date') ?? '');
   return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined;
 };
 
@@ -77,19 +75,14 @@ export const errorFromEvent = (data: string): SyncError => {
 /** Pennon rejects a key with one of these in the body. A proxy or gateway sends another body. */
 const KEY_REJECTED = /^(UNAUTHORIZED|FORBIDDEN)$/;
 
-const refusedOnTheWay = (status: number): SyncError =>
-  syncError(`a proxy or gateway in front of the server responded with ${status}`);
-
 /** Converts a response with an error status, including the error in its body. */
 export const errorFromResponse = async (response: Response): Promise<SyncError> => {
   const { status, headers } = response;
   const serverError = serverErrorIn(await response.text());
-  if (isAuthError({ status }) && !KEY_REJECTED.test(serverError?.code ?? ''))
-    return refusedOnTheWay(status);
-  const reason = serverError === undefined ? '' : `: ${serverError.message}`;
-  return syncError(`the server responded with ${status}${reason}`, {
-    status,
-    serverError,
-    retryAfterMs: retryAfterOf(headers),
-  });
+  return isAuthError({ status }) && !KEY_REJECTED.test(serverError?.code ?? '')
+    ? syncError(`a proxy or gateway in front of the server responded with ${status}`)
+    : syncError(
+        `the server responded with ${status}${serverError ? `: ${serverError.message}` : ''}`,
+        { status, serverError, retryAfterMs: retryAfterOf(headers) },
+      );
 };

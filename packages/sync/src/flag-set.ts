@@ -12,8 +12,9 @@ import {
   measuredIn,
   namesChangedBy,
   parseObject,
+  routeOf,
 } from './synced-resource.ts';
-import type { Address, EventReducer, SyncedResource, Update } from './synced-resource.ts';
+import type { Address, SyncedResource, Update } from './synced-resource.ts';
 
 /** All flags and segments of one environment at one revision. The engine validates each flag. */
 export type FlagSet = {
@@ -46,8 +47,12 @@ const parseFlagSet = (text: string): FlagSet => {
   return value;
 };
 
-const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data }) => {
-  const change = parseObject(data);
+const applyChange = (
+  flagSet: FlagSet | undefined,
+  text: string,
+  id: string | undefined,
+): Update<FlagSet, FlagSetChanges> => {
+  const change = parseObject(text);
   const { previous, revision, flags, segments } = change;
   if (flagSet === undefined || flagSet.id !== previous) throw gapError('a change was missed');
   if (
@@ -58,8 +63,8 @@ const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data 
   ) {
     throw gapError('the change event is not valid');
   }
-  return {
-    data: {
+  return [
+    {
       ...flagSet,
       id,
       revision,
@@ -67,47 +72,60 @@ const applyChange: EventReducer<FlagSet, FlagSetChanges> = (flagSet, { id, data 
       segments: applyPatch(flagSet.segments, segments),
       ...measuredIn(change),
     },
-    changed: {
+    0,
+    {
       flags: namesChangedBy(flags, flagSet.flags),
       segments: namesChangedBy(segments, flagSet.segments),
     },
-    sourceAgeMs: 0,
-  };
+  ];
 };
 
-const confirm = (flagSet: FlagSet | undefined, isSame: boolean): Update<FlagSet, never> => {
+const confirm = (
+  flagSet: FlagSet | undefined,
+  isSame: boolean,
+  sourceAgeMs?: unknown,
+): Update<FlagSet, never> => {
   if (flagSet === undefined || !isSame) throw gapError('the server has different data');
-  return { data: flagSet };
+  return [flagSet, sourceAgeIn(sourceAgeMs)];
 };
 
-const confirmByHeartbeat: EventReducer<FlagSet, FlagSetChanges> = (flagSet, message) => {
-  const { revision, sourceAgeMs } = parseObject(message.data);
-  return {
-    ...confirm(flagSet, flagSet?.revision === revision),
-    sourceAgeMs: sourceAgeIn(sourceAgeMs),
-  };
+const reduce = (
+  event: string,
+  flagSet: FlagSet | undefined,
+  text: string,
+  id: string | undefined,
+): Update<FlagSet, FlagSetChanges> | undefined => {
+  switch (event) {
+    case 'set':
+      return [parseFlagSet(text), 0];
+    case 'change':
+      return applyChange(flagSet, text, id);
+    case 'current':
+      return confirm(flagSet, flagSet?.id === id);
+    case 'heartbeat': {
+      const { revision, sourceAgeMs } = parseObject(text);
+      return confirm(flagSet, flagSet?.revision === revision, sourceAgeMs);
+    }
+    default:
+      return undefined;
+  }
 };
 
-const events: Readonly<Record<string, EventReducer<FlagSet, FlagSetChanges>>> = {
-  set: (_, { data }) => ({ data: parseFlagSet(data), sourceAgeMs: 0 }),
-  change: applyChange,
-  current: (flagSet, { id }) => confirm(flagSet, flagSet?.id === id),
-  heartbeat: confirmByHeartbeat,
-};
-
-const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => ({
-  isOlder: (data, current) => data.revision < current.revision,
-  initialEvents: ['set', 'current'],
-  events,
-  streamRequest: flagSet =>
-    buildRequest(address, 'flag-set/stream', {
-      headers: { accept: 'text/event-stream', ...header('last-event-id', flagSet?.id) },
-    }),
-  pollRequest: etag =>
-    buildRequest(address, 'flag-set', { headers: header('if-none-match', etag) }),
-  parse: parseFlagSet,
-  etagOf: ({ id }) => `"${id}"`,
-});
+const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChanges> => [
+  (isStream, flagSet, etag) =>
+    isStream
+      ? buildRequest(address, routeOf('flag-set/stream', address), {
+          headers: { accept: 'text/event-stream', ...header('last-event-id', flagSet?.id) },
+        })
+      : buildRequest(address, routeOf('flag-set', address), {
+          headers: header('if-none-match', etag),
+        }),
+  parseFlagSet,
+  reduce,
+  /^(set|current)$/,
+  (data, current) => data.revision < current.revision,
+  ({ id }) => `"${id}"`,
+];
 
 /** Follows the flag set of an environment. Requires a key with the role `server`, so never use it in a browser. */
 export const followFlagSet = (

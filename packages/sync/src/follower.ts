@@ -9,7 +9,6 @@ import type {
   LastError,
 } from './follower-state.ts';
 import { createConnectionScope } from './http.ts';
-import { ownValue } from './json.ts';
 import { isLongPause, pausedError, watchPauses } from './pauses.ts';
 import type { Pause } from './pauses.ts';
 import { trueWithin } from './refresh.ts';
@@ -17,17 +16,16 @@ import type { Refresh } from './refresh.ts';
 import { defaultRuntime } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { isSourceStale, sourceAgeOf, staleSourceError } from './source-age.ts';
-import type { Address, SyncedResource, Update } from './synced-resource.ts';
+import type { Address, SyncedResource } from './synced-resource.ts';
 import {
-  backoffDelay,
   CHECK_TIMEOUT_MS,
+  DELAY_TOLERANCE_MS,
   HEARTBEAT_MS,
   IDLE_TIMEOUT_MS,
   POLL_INTERVAL_MS,
-  rejectedKeyDelay,
   RESPONSE_TIMEOUT_MS,
-  staleRetryDelay,
-} from './timing.ts';
+} from './times.ts';
+import { backoffDelay, rejectedKeyDelay, staleRetryDelay } from './timing.ts';
 
 export type FollowOptions<Data, Changed = unknown> = Address &
   FollowerCallbacks<Data, Changed> & {
@@ -62,15 +60,12 @@ export type Follower<Data> = {
   stop(): void;
 };
 
-/** How much the delays of two responses of one server may differ. */
-const DELAY_TOLERANCE_MS = 1_000;
-
 /**
  * Keeps a resource current, by a stream with polls as the fallback, or by polls alone. The parts share variables
  * instead of passing objects to each other, because pages load this.
  */
 export const follow = <Data extends { readonly revision: number }, Changed>(
-  resource: SyncedResource<Data, Changed>,
+  [request, parse, reduce, first, hasOlder, etagOf]: SyncedResource<Data, Changed>,
   options: FollowOptions<Data, Changed>,
   runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
@@ -91,7 +86,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   /** Whether the data have not been confirmed since `setUnconfirmed`. */
   let isUnconfirmed = false;
   /** The response to the last poll. */
-  let polled: { readonly data: Data; readonly etag: string | null } | undefined;
+  let polled: readonly [data: Data, etag: string | null] | undefined;
   /** Called once: with true when the server has sent or confirmed data, or with false after an error or a stop. */
   let waiting: ((isConfirmed: boolean) => void)[] = [];
   /** Whether `refresh` has sent a request, and has no outcome yet. */
@@ -135,28 +130,34 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     setError(reason);
   };
 
-  const isOlder = ({ data: next, changed, sourceAgeMs: ageMs = 0 }: Update<Data, Changed>) => {
-    if (data !== undefined && resource.isOlder !== undefined) return resource.isOlder(next, data);
-    // Other updates are of the same server as the data.
-    const isOther = next !== data && changed === undefined;
-    return isOther && monotonic() - ageMs + DELAY_TOLERANCE_MS < (currentAt ?? -Infinity);
-  };
   /**
    * Stores data that the server sent or confirmed. Throws if they are older than the current ones, and the
    * server is cut off from its store: another server had newer data. The revisions of values cannot be compared, because
    * each server has its own for client keys. So older values are those that were current at an earlier time.
    */
-  const setData = (update: Update<Data, Changed>, from: 'stream' | 'poll') => {
-    const { data: next, changed, sourceAgeMs: ageMs } = update;
-    const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;
-    if (stale !== undefined && isOlder(update)) throw stale;
+  const setData = (
+    from: 'stream' | 'poll',
+    next: Data,
+    ageMs: number | undefined,
+    changed?: Changed,
+  ) => {
+    const receivedAt = monotonic() - (ageMs ?? 0);
     const isChanged = next !== data;
+    const stale = isSourceStale(ageMs) ? staleSourceError(ageMs) : undefined;
+    if (stale) {
+      // Other updates are of the same server as the data.
+      const isOlder =
+        data && hasOlder
+          ? hasOlder(next, data)
+          : isChanged && !changed && receivedAt + DELAY_TOLERANCE_MS < (currentAt ?? -Infinity);
+      if (isOlder) throw stale;
+      if (mode !== 'stale') recordError(stale);
+    }
     data = next;
     sourceAgeMs = ageMs;
-    currentAt = monotonic() - (ageMs ?? 0);
+    currentAt = receivedAt;
     source = from;
     isUnconfirmed = false;
-    if (stale !== undefined && mode !== 'stale') recordError(stale);
     if (isChanged) onData?.(next, changed);
     setMode(stale ? 'stale' : from === 'poll' ? 'polling' : 'streaming');
     settle(!stale);
@@ -171,16 +172,15 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     let error: SyncError | undefined;
     try {
       // The ETag of the current data: the one of the last poll, unless a stream has changed the data since.
-      const etag =
-        (data === polled?.data ? polled?.etag : undefined) ?? (data && resource.etagOf?.(data));
-      const response = await scope.send(resource.pollRequest(etag), idleMs, part => {
+      const etag = (data === polled?.[0] ? polled?.[1] : undefined) ?? (data && etagOf?.(data));
+      const response = await scope.send(request(false, data, etag), idleMs, part => {
         text += part;
         return idleMs;
       });
       if (!isClosed() && !isInterrupted()) {
-        const next = (response.status === 304 && data) || resource.parse(text);
-        setData({ data: next, sourceAgeMs: sourceAgeOf(response) }, 'poll');
-        polled = { data: next, etag: response.headers.get('etag') };
+        const next = (response.status === 304 && data) || parse(text);
+        setData('poll', next, sourceAgeOf(response));
+        polled = [next, response.headers.get('etag')];
       }
     } catch (thrown) {
       error = toSyncError(thrown);
@@ -224,23 +224,22 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   };
 
   /** Applies the events of one stream. Returns the reason why it was lost, and for how long it had delivered data. */
-  const runStream = async () => {
+  const runStream = async (): Promise<[error: SyncError, uptimeMs: number]> => {
     const staleLimitMs = staleRetryDelay(random);
     let staleSince: number | undefined;
     let startedAt: number | undefined;
     let openingAgeMs: number | undefined;
-    const parser = createEventParser(message => {
-      const { event } = message;
-      const reduce = ownValue(resource.events, event);
+    const feed = createEventParser((event, text, id) => {
       // A callback may have stopped the follower between two events of one chunk.
       if (isClosed()) return;
-      if (event === 'error') throw errorFromEvent(message.data);
-      if (!reduce) return;
+      if (event === 'error') throw errorFromEvent(text);
+      const update = reduce(event, data, text, id);
+      if (!update) return;
       const isFirst = startedAt === undefined;
-      if (isFirst && !resource.initialEvents.includes(event))
+      if (isFirst && !first.test(event))
         throw gapError(`the stream started with the event "${event}"`);
-      const update = reduce(data, message);
-      setData(isFirst ? { ...update, sourceAgeMs: openingAgeMs } : update, 'stream');
+      const [next, ageMs, changed] = update;
+      setData('stream', next, isFirst ? openingAgeMs : ageMs, changed);
       startedAt ??= monotonic();
       // A server that has been cut off from its store for long: perhaps there is another one behind the same address.
       staleSince = mode === 'stale' ? (staleSince ?? monotonic()) : undefined;
@@ -248,9 +247,9 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
         throw staleSourceError(sourceAgeMs ?? 0);
     });
     const error = await scope
-      .send(resource.streamRequest(data), RESPONSE_TIMEOUT_MS, (text, response) => {
+      .send(request(true, data), RESPONSE_TIMEOUT_MS, (text, response) => {
         openingAgeMs = sourceAgeOf(response);
-        if (!parser.feed(text)) return undefined;
+        if (!feed(text)) return undefined;
         return startedAt === undefined ? RESPONSE_TIMEOUT_MS : IDLE_TIMEOUT_MS;
       })
       .then(
@@ -268,7 +267,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       // The first poll has failed, too.
       else if (mode === 'connecting' && !error.isInterruption) setMode('disconnected');
     }
-    return { error, uptimeMs: monotonic() - (startedAt ?? Infinity) };
+    return [error, monotonic() - (startedAt ?? Infinity)];
   };
 
   /**
@@ -284,7 +283,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
     if (firstDelayMs > 0 || (firstError && isRequestError(firstError))) setMode('disconnected');
     await sleep(firstDelayMs);
     for (let failures = 0; !isClosed();) {
-      const { error, uptimeMs } = await runStream();
+      const [error, uptimeMs] = await runStream();
       const { isGap, isInterruption } = error;
       if (uptimeMs >= HEARTBEAT_MS) failures = 0;
       // After a gap the data may be wrong, so there is no delay. Otherwise the followers of a server that goes
@@ -317,7 +316,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
    * Requests the data at once, because what was in flight may have been lost while the process did not run.
    * After a long pause, they do not count as current until the server has confirmed them.
    */
-  const pauses = watchPauses(runtime, pause => {
+  const [checkPause, stopPauses] = watchPauses(runtime, pause => {
     runtime.renewConnections?.();
     options.onPause?.(pause);
     if (currentAt !== undefined) currentAt -= pause.unmeasuredMs;
@@ -332,7 +331,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   });
 
   /** Requests the data on a new connection, because an open one may be dead. */
-  const request = () => {
+  const renew = () => {
     if (isRefreshing) return;
     isRefreshing = true;
     waiting.push(() => {
@@ -344,7 +343,7 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   /** Calls `done` with the outcome of a request after the first `sentBefore` ones. The follower repeats failed ones. */
   const settleAfter = (sentBefore: number, done: (isConfirmed: boolean) => void): void => {
     if (isClosed()) return done(false);
-    if (requestCount() === sentBefore) request();
+    if (requestCount() === sentBefore) renew();
     waiting.push(isConfirmed => {
       if (isConfirmed && requestCount() > sentBefore) done(true);
       else settleAfter(sentBefore, done);
@@ -354,19 +353,19 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
   return {
     data: () => data,
     status() {
-      pauses.check();
+      checkPause();
       return status();
     },
     isUnconfirmed: () => isUnconfirmed,
-    noticePause: pauses.check,
+    noticePause: checkPause,
     refresh(timeoutMs) {
-      pauses.check();
+      checkPause();
       // A call while the request of an earlier one is under way shares another request with those that wait, too.
       const confirmed = new Promise<boolean>(done => settleAfter(requestCount(), done));
       return trueWithin(confirmed, timeoutMs, setTimer);
     },
     stop() {
-      pauses.stop();
+      stopPauses();
       stopLimit?.();
       scope.close();
       setMode('stopped');

@@ -41,7 +41,7 @@ export type ConnectionScope = {
 
 export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   const { monotonic, setTimer } = runtime;
-  const inFlight = new Set<(reason: SyncError) => void>();
+  const inFlight = new Set<(reason?: SyncError) => void>();
   let isClosed = false;
   /** Set until the next request begins: the interruption may come between a request and a sleep. */
   let isInterrupted = false;
@@ -50,7 +50,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
   let wake: () => void = () => undefined;
 
   const retryAfterMs = (): number => Math.max(0, retryAt - monotonic());
-  const endAll = (reason: SyncError) => {
+  const endAll = (reason?: SyncError) => {
     for (const end of inFlight) end(reason);
     wake();
   };
@@ -62,7 +62,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       const controller = new AbortController();
       const { signal } = controller;
       let cancelTimer: () => void = () => undefined;
-      const end = (reason: SyncError) => {
+      const end = (reason = syncError('closed')) => {
         cancelTimer();
         controller.abort(reason);
       };
@@ -77,15 +77,13 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
       try {
         const spec = { ...init, cache: 'no-store', signal } as const;
         const response = await fetchWithinOrigin(runtime.fetch, url, spec);
-        if (response.status !== 304) {
-          if (!response.ok) throw await errorFromResponse(response);
-          await readText(response, text => {
-            // The text may have been read before the request was aborted.
-            signal.throwIfAborted();
-            const nextMs = onText(text, response);
-            if (nextMs !== undefined) restartTimer(nextMs);
-          });
-        }
+        if (!response.ok && response.status !== 304) throw await errorFromResponse(response);
+        await readText(response, text => {
+          // The text may have been read before the request was aborted.
+          signal.throwIfAborted();
+          const nextMs = onText(text, response);
+          if (nextMs !== undefined) restartTimer(nextMs);
+        });
         if (isInterrupted) throw interruption();
         return response;
       } catch (thrown) {
@@ -94,7 +92,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
         throw error;
       } finally {
         // Releases everything that belongs to the request.
-        end(syncError('closed'));
+        end();
         inFlight.delete(end);
       }
     },
@@ -117,7 +115,7 @@ export const createConnectionScope = (runtime: Runtime): ConnectionScope => {
     },
     close() {
       isClosed = true;
-      endAll(syncError('closed'));
+      endAll();
     },
   };
 };

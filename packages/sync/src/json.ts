@@ -14,10 +14,13 @@ export const parseJsonObject = (text: string): JsonObject | undefined => {
   }
 };
 
-/** Unlike `Array.isArray`, it does not narrow to `any[]`. */
-const isArray = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+const isRecord = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null;
 
-const haveSameFields = (a: JsonObject, b: JsonObject): boolean => {
+/** Returns whether two JSON values are equal. The order of names in objects does not matter. */
+export const sameJson = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true;
+  if (!isRecord(a) || !isRecord(b) || Array.isArray(a) !== Array.isArray(b)) return false;
   const names = Object.keys(a);
   const otherNames = Object.keys(b);
   return (
@@ -28,17 +31,6 @@ const haveSameFields = (a: JsonObject, b: JsonObject): boolean => {
         (name === otherNames[index] || Object.hasOwn(b, name)) && sameJson(a[name], b[name]),
     )
   );
-};
-
-const haveSameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
-
-/** Returns whether two JSON values are equal. The order of names in objects does not matter. */
-export const sameJson = (a: unknown, b: unknown): boolean => {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object') return false;
-  if (isArray(a)) return isArray(b) && haveSameItems(a, b);
-  return isJsonObject(a) && isJsonObject(b) && haveSameFields(a, b);
 };
 
 /** Returns the value of a name, or undefined if the object only inherits it, such as `constructor`. */

@@ -1,8 +1,8 @@
 import { isJsonObject } from './json.ts';
 
-/** All fields of a flag. A test compares them with those of the contract. */
+/** All fields of a flag. A test compares them with those of the contract. Marked as pure, so pages do not load it. */
 export const FLAG_FIELDS =
-  'key type enabled variants defaultVariant rules seed clientVisible metadata requires version createdAt updatedAt name description tags owner codeDefault numberType'.split(
+  /* @__PURE__ */ 'key type enabled variants defaultVariant rules seed clientVisible metadata requires version createdAt updatedAt name description tags owner codeDefault numberType'.split(
     ' ',
   );
 

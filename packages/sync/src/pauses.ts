@@ -2,11 +2,7 @@ import { syncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
 import { clockOffset } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
-import { IDLE_TIMEOUT_MS } from './timing.ts';
-
-const TICK_MS = 1_000;
-/** A tick that is later than this shows a pause. A busy event loop delays it less. */
-const LATE_MS = 2_000;
+import { IDLE_TIMEOUT_MS, LATE_MS, TICK_MS } from './times.ts';
 
 /** A time in which this process did not run. */
 export type Pause = {
@@ -21,11 +17,8 @@ export const isLongPause = ({ ms }: Pick<Pause, 'ms'>): boolean => ms > IDLE_TIM
 export const pausedError = ({ ms }: Pick<Pause, 'ms'>): SyncError =>
   syncError(`this process was paused for ${Math.round(ms / 1_000)} s`);
 
-export type PauseWatch = {
-  /** Calls `onPause` at once if the process was paused since the last tick. */
-  readonly check: () => void;
-  readonly stop: () => void;
-};
+/** Calls `onPause` at once if the process was paused since the last tick; and ends the watch. */
+export type PauseWatch = readonly [check: () => void, stop: () => void];
 
 /**
  * Watches for times in which this process did not run: it was frozen, its machine slept, or its event loop was
@@ -34,31 +27,30 @@ export type PauseWatch = {
  */
 export const watchPauses = (runtime: Runtime, onPause: (pause: Pause) => void): PauseWatch => {
   const { monotonic, setTimer } = runtime;
-  let tickedAt = monotonic();
-  let offsetAtTick = clockOffset(runtime);
+  let tickedAt = 0;
+  let offsetAtTick = 0;
   let cancelTimer: () => void = () => undefined;
 
-  const lastPause = (): Pause => {
+  const check = () => {
     const aheadMs = clockOffset(runtime) - offsetAtTick;
     const lateMs = monotonic() - tickedAt - TICK_MS;
     const unmeasuredMs = aheadMs > IDLE_TIMEOUT_MS ? aheadMs : 0;
-    return { ms: Math.max(0, lateMs) + unmeasuredMs, unmeasuredMs };
+    const ms = Math.max(0, lateMs) + unmeasuredMs;
+    if (ms <= LATE_MS) return;
+    reset();
+    onPause({ ms, unmeasuredMs });
   };
   const reset = () => {
     tickedAt = monotonic();
     offsetAtTick = clockOffset(runtime);
   };
-  const check = () => {
-    const pause = lastPause();
-    if (pause.ms <= LATE_MS) return;
+  const schedule = () => {
     reset();
-    onPause(pause);
+    cancelTimer = setTimer(TICK_MS, () => {
+      check();
+      schedule();
+    });
   };
-  const tick = () => {
-    cancelTimer = setTimer(TICK_MS, tick);
-    check();
-    reset();
-  };
-  cancelTimer = setTimer(TICK_MS, tick);
-  return { check, stop: () => cancelTimer() };
+  schedule();
+  return [check, () => cancelTimer()];
 };

@@ -1,8 +1,6 @@
 import { syncError } from './errors.ts';
 import type { SyncError } from './errors.ts';
-
-/** A server whose own data are older than this is cut off from its store. A healthy one checks every 5 s. */
-const SOURCE_STALE_MS = 15_000;
+import { SOURCE_STALE_MS } from './times.ts';
 
 /** Returns the source age that a server has sent, or undefined if there is none: older servers send none. */
 export const sourceAgeIn = (value: unknown): number | undefined =>

@@ -1,39 +1,44 @@
 import { gapError } from './errors.ts';
-import type { StreamEvent } from './event-stream.ts';
 import type { RequestSpec } from './http.ts';
 import { ownValue, parseJsonObject, sameJson } from './json.ts';
 import type { JsonObject } from './json.ts';
 
-/** The data after an event or a poll. */
-export type Update<Data, Changed> = {
-  readonly data: Data;
-  /** The keys that changed, or undefined if the data were replaced as a whole. */
-  readonly changed?: Changed;
-  /** How old the server's own data were, or undefined if that is not known. A change proves that they are current. */
-  readonly sourceAgeMs?: number | undefined;
-};
+/**
+ * The data after an event; how old the server's own data were, or undefined if that is not known (a change proves that
+ * they are current); and the keys that changed, or undefined if the data were replaced as a whole.
+ */
+export type Update<Data, Changed> = readonly [
+  data: Data,
+  sourceAgeMs?: number | undefined,
+  changed?: Changed,
+];
 
-/** Applies an event of a stream to the current data. Throws a gap error if it does not follow from them. */
-export type EventReducer<Data, Changed> = (
-  data: Data | undefined,
-  message: StreamEvent,
-) => Update<Data, Changed>;
-
-/** Something that a follower can keep current: a flag set, or the values of one context. */
-export type SyncedResource<Data, Changed> = {
-  /** Whether data are older than the current ones, if that can be seen in them. */
-  readonly isOlder?: (data: Data, current: Data) => boolean;
-  /** The events that may come first in a stream. */
-  readonly initialEvents: readonly string[];
-  /** The reducer of each event. Events of any other name are ignored: a newer server may send them. */
-  readonly events: Readonly<Record<string, EventReducer<Data, Changed>>>;
-  readonly streamRequest: (data: Data | undefined) => RequestSpec;
-  readonly pollRequest: (etag: string | undefined) => RequestSpec;
+/**
+ * Something that a follower can keep current: a flag set, or the values of one context. Its parts have no names at run
+ * time, because pages load this.
+ */
+export type SyncedResource<Data, Changed> = readonly [
+  /** Returns the request for a stream, or for a poll, with the ETag of the current data. */
+  request: (isStream: boolean, data: Data | undefined, etag?: string) => RequestSpec,
   /** Parses the response to a poll. Throws if it is malformed. */
-  readonly parse: (text: string) => Data;
+  parse: (text: string) => Data,
+  /**
+   * Applies an event of a stream to the current data. Throws a gap error if it does not follow from them. Ignores events
+   * of any other name: a newer server may send them.
+   */
+  reduce: (
+    event: string,
+    data: Data | undefined,
+    text: string,
+    id: string | undefined,
+  ) => Update<Data, Changed> | undefined,
+  /** The events that may come first in a stream. */
+  first: RegExp,
+  /** Whether data are older than the current ones, if that can be seen in them. */
+  isOlder?: (data: Data, current: Data) => boolean,
   /** Returns the ETag that a poll of these data has, if it can be derived from them. */
-  readonly etagOf?: (data: Data) => string | undefined;
-};
+  etagOf?: (data: Data) => string,
+];
 
 /** The server to connect to, and the API key to use. */
 export type Address = {
@@ -56,23 +61,24 @@ type RequestOptions = {
 export const header = (name: string, value: string | undefined) =>
   value === undefined ? undefined : { [name]: value };
 
-/** Returns a request to a route of the API. */
+/** Returns a route with the environment of the address, if there is one. */
+export const routeOf = (route: string, { environment }: Address): string =>
+  environment === undefined ? route : `${route}?environment=${encodeURIComponent(environment)}`;
+
+/** Returns a request to a route of the API, which has the environment if the key is of all. */
 export const buildRequest = (
-  { url, key, environment, headers: added = {} }: Address,
+  { url, key, headers: added = {} }: Address,
   route: string,
   { body, headers }: RequestOptions,
 ): RequestSpec => {
-  const query = environment === undefined ? '' : `?environment=${encodeURIComponent(environment)}`;
-  const post = body === undefined ? {} : { method: 'POST', body };
-  const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return {
-    url: `${url.replace(/\/+$/, '')}/api/v1/${route}${query}`,
+    url: `${url.replace(/\/+$/, '')}/api/v1/${route}`,
     init: {
-      ...post,
+      ...(body !== undefined && { method: 'POST', body }),
       headers: {
         ...added,
         authorization: `Bearer ${key}`,
-        ...type,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
     },

@@ -1,26 +1,6 @@
 import { isAuthError } from './errors.ts';
 import type { SyncError } from './errors.ts';
-
-/** How often the server sends a heartbeat on each stream. */
-export const HEARTBEAT_MS = 15_000;
-/** A stream that receives no event for this long, and no part of one, counts as lost. */
-export const IDLE_TIMEOUT_MS = 2 * HEARTBEAT_MS;
-/**
- * The limit for a poll while the server counts as available. With the idle timeout and the longest jitter,
- * it adds up to less than 2.5 heartbeats: the time in which a frozen server must be noticed.
- */
-export const CHECK_TIMEOUT_MS = 6_000;
-/** The limit for a stream's first event, for a poll's response, and between two chunks of that response. */
-export const RESPONSE_TIMEOUT_MS = 10_000;
-export const POLL_INTERVAL_MS = 30_000;
-
-/** How long a follower stays at least with a server that is cut off from its store. */
-const STALE_RETRY_MS = 30_000;
-
-const FIRST_BACKOFF_MS = 1_000;
-const LONGEST_BACKOFF_MS = 30_000;
-/** Rejected keys are tried again, but rarely: an administrator may accept the key later. */
-const REJECTED_KEY_MS = 60_000;
+import { FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS, REJECTED_KEY_MS, STALE_RETRY_MS } from './times.ts';
 
 /**
  * Returns how long to wait after `failures` failed attempts. The delay is drawn from the whole range ("full

@@ -1,18 +1,11 @@
 import { gapError } from './errors.ts';
 import { follow } from './follower.ts';
 import type { Follower, FollowOptions } from './follower.ts';
-import { isJsonObject } from './json.ts';
+import { isJsonObject, parseJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import type { Runtime } from './runtime.ts';
 import { sourceAgeIn } from './source-age.ts';
-import {
-  applyPatch,
-  buildRequest,
-  header,
-  measuredIn,
-  namesChangedBy,
-  parseObject,
-} from './synced-resource.ts';
+import { buildRequest, namesChangedBy, routeOf } from './synced-resource.ts';
 import type { Address, SyncedResource, Update } from './synced-resource.ts';
 
 /** The evaluations of all flags for one context at one revision. */
@@ -28,72 +21,71 @@ export type Values<Evaluation = unknown> = {
 };
 
 /** Checks the envelope only: each evaluation has the shape that the server's API describes. */
-const isValues = <Evaluation>(value: JsonObject): value is Values<Evaluation> =>
-  typeof value['revision'] === 'number' && isJsonObject(value['evaluations']);
-
 const parseValues = <Evaluation>(text: string): Values<Evaluation> => {
-  const value = parseObject(text);
+  const value = parseJsonObject(text);
   if (!isValues<Evaluation>(value)) throw gapError("the server's response has no values");
   return value;
 };
 
+const isValues = <Evaluation>(value: JsonObject | undefined): value is Values<Evaluation> =>
+  typeof value?.['revision'] === 'number' && isJsonObject(value['evaluations']);
+
 /** Events of values do not name the previous event, but revisions never decrease within one stream. */
-const withRevision = <Evaluation>(
+const reduce = <Evaluation>(
+  event: string,
   values: Values<Evaluation> | undefined,
-  revision: unknown,
-): Values<Evaluation> => {
-  if (values === undefined || typeof revision !== 'number' || revision < values.revision) {
+  text: string,
+  changedBy: ChangedBy | undefined,
+): Update<Values<Evaluation>, string[]> | undefined => {
+  if (event === 'values') return [parseValues(text), 0];
+  const isChange = event === 'change';
+  if (!isChange && event !== 'heartbeat') return undefined;
+  const { revision, sourceAgeMs } = parseJsonObject(text) ?? {};
+  if (!values || typeof revision !== 'number' || revision < values.revision)
     throw gapError('a change arrived out of order');
-  }
-  return revision === values.revision ? values : { ...values, revision };
-};
-
-const applyChange = <Evaluation>(
-  values: Values<Evaluation> | undefined,
-  text: string,
-): Update<Values<Evaluation>, string[]> => {
+  if (!isChange)
+    return [
+      revision === values.revision ? values : { ...values, revision },
+      sourceAgeIn(sourceAgeMs),
+      [],
+    ];
+  // What is measured is whole, if a change has it.
   const change = parseValues<Evaluation | null>(text);
-  const { revision, evaluations } = change;
-  const current = withRevision(values, revision);
-  return {
-    data: {
-      ...current,
-      revision,
-      evaluations: applyPatch(current.evaluations, evaluations),
-      ...measuredIn(change),
-    },
-    changed: namesChangedBy(evaluations, current.evaluations),
-    sourceAgeMs: 0,
-  };
+  const evaluations = Object.fromEntries(
+    Object.entries({ ...values.evaluations, ...change.evaluations }).filter(isPresent),
+  );
+  return [
+    { ...values, ...change, evaluations },
+    0,
+    changedBy?.(change.evaluations, values.evaluations) ?? [],
+  ];
 };
 
-const confirm = <Evaluation>(
-  values: Values<Evaluation> | undefined,
-  text: string,
-): Update<Values<Evaluation>, string[]> => {
-  const { revision, sourceAgeMs } = parseObject(text);
-  return {
-    data: withRevision(values, revision),
-    changed: [],
-    sourceAgeMs: sourceAgeIn(sourceAgeMs),
-  };
-};
+/** A change removes what is null. */
+const isPresent = <Evaluation>(entry: [string, Evaluation | null]): entry is [string, Evaluation] =>
+  entry[1] !== null;
 
-const valuesResource = <Evaluation>(
+type ChangedBy = typeof namesChangedBy;
+
+/**
+ * Returns the values of one context, for `follow`. `body` has the context. Changes have names only if `changedBy` finds
+ * them.
+ */
+export const valuesResource = <Evaluation>(
   address: Address,
   body: string,
-): SyncedResource<Values<Evaluation>, string[]> => ({
-  initialEvents: ['values'],
-  events: {
-    values: (_, { data }) => ({ data: parseValues(data), sourceAgeMs: 0 }),
-    change: (values, { data }) => applyChange(values, data),
-    heartbeat: (values, { data }) => confirm(values, data),
-  },
-  streamRequest: () => buildRequest(address, 'evaluations/stream', { body }),
-  pollRequest: etag =>
-    buildRequest(address, 'evaluations', { body, headers: header('if-none-match', etag) }),
-  parse: parseValues,
-});
+  changedBy?: ChangedBy,
+  query = '',
+): SyncedResource<Values<Evaluation>, string[]> => [
+  (isStream, _, etag) =>
+    buildRequest(address, (isStream ? 'evaluations/stream' : 'evaluations') + query, {
+      body,
+      headers: etag === undefined ? {} : { 'if-none-match': etag },
+    }),
+  parseValues,
+  (event, values, text) => reduce(event, values, text, changedBy),
+  /^values$/,
+];
 
 /** `context` is serialized once, so another context needs another follower. */
 export type FollowValuesOptions<Evaluation> = FollowOptions<Values<Evaluation>, string[]> & {
@@ -106,7 +98,12 @@ export const followValues = <Evaluation = unknown>(
   runtime?: Runtime,
 ): Follower<Values<Evaluation>> =>
   follow(
-    valuesResource<Evaluation>(options, JSON.stringify({ context: options.context })),
+    valuesResource(
+      options,
+      JSON.stringify({ context: options.context }),
+      namesChangedBy,
+      routeOf('', options),
+    ),
     options,
     runtime,
   );

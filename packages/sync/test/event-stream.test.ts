@@ -3,12 +3,17 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
 import { createEventParser } from '../src/event-stream.ts';
-import type { StreamEvent } from '../src/event-stream.ts';
+
+type StreamEvent = {
+  readonly event: string;
+  readonly id: string | undefined;
+  readonly data: string;
+};
 
 const parse = (parts: readonly string[]): StreamEvent[] => {
   const events: StreamEvent[] = [];
-  const parser = createEventParser(event => events.push(event));
-  for (const part of parts) parser.feed(part);
+  const feed = createEventParser((event, data, id) => events.push({ event, id, data }));
+  for (const part of parts) feed(part);
   return events;
 };
 
@@ -40,7 +45,7 @@ it.each([
   ['a part of a line', 'da', true],
   ['a comment and an event', ': alive\n\ndata: x\n\n', true],
 ])('%s counts as a part of an event only if it is one', (_, text, isPart) => {
-  expect(createEventParser(() => {}).feed(text)).toBe(isPart);
+  expect(createEventParser(() => {})(text)).toBe(isPart);
 });
 
 /** Returns the events that a library finds, which are those of the standard. */

@@ -1,6 +1,7 @@
 import {
   backoffDelay,
   buildRequest,
+  routeOf,
   createConnectionScope,
   isJsonObject,
   rejectedKeyDelay,
@@ -46,7 +47,7 @@ const createPost =
     const onSourceAge = options.onRequest();
     const deadline = monotonic() + requestTimeoutMs;
     let text = '';
-    const request = buildRequest(options, route, { body });
+    const request = buildRequest(options, routeOf(route, options), { body });
     const response = await scope.send(request, requestTimeoutMs, chunk => {
       text += chunk;
       // The timeout is for the whole response, however many chunks it arrives in.

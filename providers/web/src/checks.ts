@@ -14,6 +14,7 @@ import {
 
 import type { LocalFlags } from './local-flags.ts';
 import { fail, hasFlags } from './options.ts';
+import { isValues } from './persistence.ts';
 import type {
   EventOptions,
   FlagsOptions,
@@ -108,12 +109,16 @@ export const checkFlags = (flags: LocalFlags): void => {
 
 /** Returns a warning about an option that has no effect, if there is one. */
 export const optionWarning = ({
+  bootstrap,
   storage,
   storageMaxAgeMs,
-}: Partial<OnlineOptions>): string | undefined =>
-  storage === null && storageMaxAgeMs !== undefined
+}: Partial<OnlineOptions>): string | undefined => {
+  if (bootstrap && !isValues(bootstrap))
+    return '"bootstrap" has no effect: pass the result of "toBootstrap"';
+  return storage === null && storageMaxAgeMs !== undefined
     ? '"storageMaxAgeMs" has no effect, because "storage" is null'
     : undefined;
+};
 
 /** Returns a sentence about the first name that is not known, or undefined. */
 const unknownName = (named: object, known: readonly string[], kind: string): string | undefined => {

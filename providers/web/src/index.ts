@@ -1,4 +1,3 @@
-export type { ValueStorage } from './persistence.ts';
 export type { FlagClient, FlagKey } from './flag-client.ts';
 export type { LocalFlags } from './local-flags.ts';
 export type {
@@ -11,4 +10,5 @@ export type {
 } from './options.ts';
 export { PennonWebProvider } from './provider.ts';
 export type { Evaluation } from './resolution.ts';
-export type { Freshness } from './value-store.ts';
+export type { ValueStorage } from './storage.ts';
+export type { Freshness } from './reconciler.ts';

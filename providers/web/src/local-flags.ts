@@ -1,8 +1,9 @@
 import type { JsonValue } from '@openfeature/web-sdk';
+import { isJsonObject, NOT_STARTED } from '@pennon/sync';
 import type { Values } from '@pennon/sync';
-import { isJsonObject } from '@pennon/sync';
 
 import { fail } from './options.ts';
+import type { Source } from './reconciler.ts';
 import type { Evaluation } from './resolution.ts';
 
 /** The value of each flag, or the flag in the short form, without rules. */
@@ -16,9 +17,38 @@ export const evaluateFlags = (flags: LocalFlags, revision: number): Values<Evalu
   ),
 });
 
+type Evaluations = Values<Evaluation>['evaluations'];
+
+/** Has values without a server. `onChange` is called when `setFlags` has replaced them. */
+export const createLocalSource = (
+  flags: LocalFlags,
+  onChange: (previous: Evaluations, next: Evaluations) => void,
+): Source => {
+  let values = evaluateFlags(flags, 1);
+  return {
+    values: () => values,
+    isRestored: () => false,
+    freshness: () => ({
+      ...NOT_STARTED,
+      mode: 'flags',
+      source: 'flags',
+      revision: values.revision,
+    }),
+    reconcile: async () => {},
+    noticePause() {},
+    refresh: async () => true,
+    close() {},
+    setFlags(next) {
+      const previous = values;
+      values = evaluateFlags(next, previous.revision + 1);
+      onChange(previous.evaluations, values.evaluations);
+    },
+  };
+};
+
 /** An object with `enabled` is a flag in the short form. Anything else is a value. */
 const evaluate = (flagKey: string, flag: JsonValue): Evaluation => {
-  const failWith = (problem: string): never => fail(`the flag "${flagKey}": ${problem}`);
+  const failWith = (problem: string) => fail(`the flag "${flagKey}": ${problem}`);
   if (!isJsonObject(flag) || !('enabled' in flag))
     return { reason: 'STATIC', variant: variantOf(flag), value: flag };
   const { enabled, rules = [], variants = booleanVariants(flag), defaultVariant = 'on' } = flag;

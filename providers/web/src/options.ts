@@ -1,10 +1,10 @@
 import type { Logger } from '@openfeature/web-sdk';
 import type { Runtime, Values } from '@pennon/sync';
-import { isApiKey, isJsonObject, ownValue } from '@pennon/sync';
 
 import type { LocalFlags } from './local-flags.ts';
-import type { ValueStorage } from './persistence.ts';
 import type { Evaluation } from './resolution.ts';
+import type { ValueStorage } from './storage.ts';
+import { REFRESH_TIMEOUT_MS } from './limits.ts';
 
 type CommonOptions = {
   /** Receives a warning when the values may be out of date; the logger of OpenFeature by default. */
@@ -75,72 +75,59 @@ export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>
   'flags' in options && options.flags !== undefined;
 
-type Forms = Readonly<Record<string, string>>;
-
 /**
- * What each option must be, in few words, because pages load them. The form has the name of its JavaScript type.
- * `checks.ts` has further rules, and longer texts. The type requires that no option is forgotten.
+ * The options by what they must be, in few words, because pages load them. The form has the name of its JavaScript
+ * type. `checks.ts` has further rules, and longer texts.
  */
-const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, string>> = {
-  url: 'a string',
-  key: 'a string',
-  bootstrap: 'an object or null',
-  initTimeoutMs: 'a number above 0',
-  storage: 'an object or null',
-  storageMaxAgeMs: 'a number above 0',
-  stream: 'a boolean',
-  pollIntervalMs: 'a number above 0',
-  headers: 'an object',
-  fetch: 'a function',
-  usage: 'a boolean',
-  events: 'an object',
-  flags: 'an object',
-  logger: 'an object',
-};
-const EVENT_FORMS: Readonly<Record<keyof EventOptions, string>> = {
-  enabled: 'a boolean',
-  flushMs: FORMS.initTimeoutMs,
-  queue: FORMS.initTimeoutMs,
-  hashUnits: 'a boolean',
+const FORMS = {
+  'a string': 'url key',
+  'an object': 'headers events flags logger',
+  'an object or null': 'bootstrap storage',
+  'a number above 0': 'initTimeoutMs storageMaxAgeMs pollIntervalMs timeoutMs flushMs queue',
+  'a boolean': 'stream usage enabled hashUnits',
+  'a function': 'fetch',
 };
 
 /** What the URL of a server looks like, without variables that the build of a page did not fill in. */
 const SERVER_URL = /^https?:\/\/[^\s/?#@%"'`<>{}$\\]+(\/[^\s?#"`<>{}$\\]*)?$/i;
+
+/** Visible ASCII characters, without the start of a variable that the build of a page did not fill in. */
+const API_KEY = /^(?!(undefined|null|None)$|["'`<%{]|\$[A-Z_({])[!-~]{1,512}$/;
 
 /** Throws an error that is the fault of the application. */
 export const fail = (problem: string): never => {
   throw new TypeError(`PennonWebProvider: ${problem}`);
 };
 
-const isOfForm = (value: unknown, form: string): boolean =>
-  form.includes(value === null ? 'null' : typeof value) && (typeof value !== 'number' || value > 0);
+const failForm = (name: string, form: string) => fail(`"${name}" must be ${form}`);
 
-/** Throws if a name is not known, or a value has another form. */
-const checkForms = (given: object, forms: Forms): void => {
-  for (const [name, value] of Object.entries(given)) {
-    const form =
-      ownValue(forms, name) ??
-      fail(`there is no option "${name}"; the options are ${Object.keys(forms).join(', ')}`);
-    if (value !== undefined && !isOfForm(value, form)) fail(`"${name}" must be ${form}`);
-  }
+/** Throws if a value has another form. */
+const checkForms = (given: Readonly<Record<string, unknown>>): void => {
+  for (const [form, names] of Object.entries(FORMS))
+    for (const name of names.split(' ')) {
+      const value = given[name];
+      const isOfForm =
+        form.includes(value === null ? 'null' : typeof value) &&
+        (typeof value !== 'number' || value > 0);
+      if (value !== undefined && !isOfForm) failForm(name, form);
+    }
 };
 
-/** Rejects options that can never work, such as a setting that the build of the page did not fill in. */
+/**
+ * Rejects options that can never work, such as a setting that the build of the page did not fill in. What no build
+ * changes, such as the names of options, is checked in development only.
+ */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
-  if (!isJsonObject(options)) return fail('pass an object with "url" and "key", or with "flags"');
-  const { url, key, events = {}, flags }: Partial<OnlineOptions & FlagsOptions> = options;
-  checkForms(options, FORMS);
-  checkForms(events, EVENT_FORMS);
-  if (flags !== undefined) {
-    if (url !== undefined) fail('"flags" cannot be combined with "url"; remove one of them');
-  } else if (!SERVER_URL.test(String(url))) fail('"url" must be the http or https URL of a server');
-  else if (!isApiKey(key)) fail('"key" must be an API key, without quotes and variables');
+  const given: Partial<OnlineOptions & FlagsOptions> = { ...options };
+  checkForms(given);
+  checkForms({ ...given.events });
+  if (given.flags) return;
+  if (!SERVER_URL.test(given.url ?? '')) failForm('url', 'the http or https URL of a server');
+  if (!API_KEY.test(given.key ?? '')) failForm('key', 'an API key, without quotes and variables');
 };
-
-const REFRESH_TIMEOUT_MS = 2_000;
 
 /** Returns how long a refresh may take. Throws if its options can never work. */
 export const refreshTimeout = (options: RefreshOptions): number => {
-  checkForms(options, { timeoutMs: FORMS.initTimeoutMs });
+  checkForms(options);
   return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };

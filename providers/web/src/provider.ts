@@ -6,42 +6,30 @@ import type {
   ResolutionDetails,
   TrackingEventDetails,
 } from '@openfeature/web-sdk';
-import {
-  ClientProviderStatus,
-  OpenFeature,
-  OpenFeatureEventEmitter,
-  ProviderEvents,
-} from '@openfeature/web-sdk';
-import type { Runtime, Values } from '@pennon/sync';
-import {
-  changedNames,
-  NOT_STARTED,
-  defaultRuntime,
-  onceReady,
-  withEventStatus,
-} from '@pennon/sync';
+import type { Runtime } from '@pennon/sync';
+import { defaultRuntime, NOT_STARTED, withEventStatus } from '@pennon/sync';
 
-import { createPageEvents } from './events.ts';
-import type { PageEvents } from './events.ts';
+import { createLocalSource } from './local-flags.ts';
 import type { LocalFlags } from './local-flags.ts';
-import { evaluateFlags } from './local-flags.ts';
-import type { OnlineOptions, PennonWebProviderOptions, RefreshOptions } from './options.ts';
+import type {
+  FlagsOptions,
+  OnlineOptions,
+  PennonWebProviderOptions,
+  RefreshOptions,
+} from './options.ts';
 import { checkOptions, fail, hasFlags, refreshTimeout } from './options.ts';
-import { browserStorage, createPersistence, isValues } from './persistence.ts';
-import type { ValueStorage } from './persistence.ts';
-import type { Reconciler, ReconcilerEvents } from './reconciler.ts';
-import { createReconciler } from './reconciler.ts';
-import type { Evaluation, ResolutionSource, ValueTypes } from './resolution.ts';
+import { createPersistence, isValues } from './persistence.ts';
+import { createReconciler, emitChanges } from './reconciler.ts';
+import type { Emit, Freshness, Source } from './reconciler.ts';
+import type { ValueTypes } from './resolution.ts';
 import { resolve } from './resolution.ts';
+import { OpenFeature, OpenFeatureEventEmitter, ProviderEvents } from './sdk.ts';
+import { createSender } from './sender.ts';
+import type { Sender } from './sender.ts';
 import type { ServerOptions } from './shared-follower.ts';
+import { browserStorage } from './storage.ts';
 import { subjectOf } from './subject.ts';
-import { startUsage } from './usage.ts';
-import type { Usage } from './usage.ts';
-import type { Freshness, ValueStore } from './value-store.ts';
-import { createValueStore } from './value-store.ts';
-
-const INIT_TIMEOUT_MS = 2_000;
-const POLL_INTERVAL_MS = 30_000;
+import { INIT_TIMEOUT_MS, POLL_INTERVAL_MS } from './limits.ts';
 
 /**
  * An OpenFeature provider for browsers. The server evaluates all flags for the current context; the provider
@@ -63,118 +51,88 @@ export class PennonWebProvider implements Provider {
   readonly events = withEventStatus(new OpenFeatureEventEmitter(), () => this.#sender);
   readonly #options: PennonWebProviderOptions;
   readonly #runtime: Runtime;
-  #source: ResolutionSource | undefined;
-  #reconciler: Reconciler | undefined;
-  #usage: Usage | undefined;
-  /** Sends exposures and tracking events. Undefined without a server. */
-  #sender: PageEvents | undefined;
-  #isClosed = false;
-  #domain: string | undefined;
-  #localValues: Values<Evaluation> | undefined;
+  /** Undefined before the provider is initialized. */
+  #source: Source | undefined;
+  /** Sends exposures, tracking events and usage. Undefined without a server. */
+  #sender: Sender | undefined;
+  #isClosed = true;
+  /** The flags that the application passes. Undefined with a server. */
+  #local: Source | undefined;
   /** The subject of the first context, to which the values of the page belong. */
   #firstSubject: string | undefined;
 
   constructor(options: PennonWebProviderOptions, runtime: Runtime = defaultRuntime) {
     checkOptions(options);
     this.#options = options;
-    if (hasFlags(options)) this.#localValues = evaluateFlags(options.flags, 1);
-    const { fetch, bootstrap }: Partial<OnlineOptions> = options;
-    if (bootstrap && !isValues(bootstrap))
-      this.warn('"bootstrap" has no effect: pass the result of "toBootstrap"');
-    this.#runtime = fetch === undefined ? runtime : { ...runtime, fetch };
-    this.#sender = this.#createSender();
+    const { fetch, flags }: Partial<OnlineOptions & FlagsOptions> = options;
+    this.#local =
+      flags &&
+      createLocalSource(flags, (previous, next) => {
+        if (this.#source) emitChanges(this.#emit, previous, next);
+      });
+    this.#runtime = fetch ? { ...runtime, fetch } : runtime;
+    this.#open();
   }
 
-  #createSender(): PageEvents | undefined {
+  /** Takes events before the provider is initialized. */
+  #open(): void {
     const options = this.#options;
-    if (hasFlags(options)) return undefined;
-    return createPageEvents(
-      {
-        options,
-        server: serverOf(options),
-        storage: storageOf(options),
-        values: () => this.#source?.values(),
-        onProblem: message => this.warn(message),
-      },
+    if (!this.#isClosed || hasFlags(options)) return;
+    this.#isClosed = false;
+    this.#sender = createSender(
+      options,
+      serverOf(options),
+      storageOf(options),
+      () => this.#source?.values(),
+      message => this.warn(message),
       this.#runtime,
     );
   }
 
   /** The SDK emits READY when the promise resolves, so the provider does not (2.8 of the specification). */
   async initialize(context: EvaluationContext = {}, domain?: string): Promise<void> {
-    this.#domain = domain;
-    this.#reconciler?.close();
-    this.#usage?.close();
-    if (this.#isClosed) this.#sender = this.#createSender();
-    this.#isClosed = false;
-    if (hasFlags(this.#options)) this.#startWithFlags();
-    else await this.#startWithServer(this.#options, context, domain);
-  }
-
-  #startWithFlags(): void {
-    this.#source = { values: () => this.#localValues, isRestored: () => false };
-  }
-
-  async #startWithServer(
-    options: OnlineOptions,
-    context: EvaluationContext,
-    domain: string | undefined,
-  ): Promise<void> {
-    this.#firstSubject ??= subjectOf(context);
+    const options = this.#options;
     const runtime = this.#runtime;
+    this.#source?.close();
+    this.#open();
+    if (hasFlags(options)) {
+      this.#source = this.#local;
+      return;
+    }
+    const subject = subjectOf(context);
+    this.#firstSubject ??= subject;
     const server = serverOf(options);
-    const store = openStore(options, server, domain, runtime);
-    const timeoutMs = options.initTimeoutMs ?? INIT_TIMEOUT_MS;
-    const reconciler = createReconciler({
+    const { initTimeoutMs = INIT_TIMEOUT_MS, storageMaxAgeMs = Infinity, bootstrap } = options;
+    const reconciler = createReconciler(
       server,
-      timeoutMs,
-      store,
-      events: this.#events,
+      initTimeoutMs,
+      createPersistence(server, domain, storageOf(options), storageMaxAgeMs, runtime),
+      this.#emit,
+      () => {
+        const status: string = OpenFeature.getClient(domain).providerStatus;
+        return status === 'READY';
+      },
       runtime,
-    });
-    this.#source = store;
-    this.#reconciler = reconciler;
-    // Before usage, because the last requests of a page have little room.
+    );
+    this.#source = reconciler;
     this.#sender?.listen();
-    this.#usage = startUsage(options, server, runtime, message => this.warn(message));
-    const bootstrap = this.#bootstrapFor(context, options);
-    if (bootstrap === undefined || this.#firstSubject !== subjectOf(context))
-      return reconciler.reconcile(context).finally(() => this.#sender?.release());
-    reconciler.start(context, bootstrap);
+    const { targetingKey } = context;
+    const isUsable =
+      isValues(bootstrap) && (bootstrap.targetingKey ?? targetingKey) === targetingKey;
+    if (isUsable && this.#firstSubject === subject) {
+      reconciler.start(context, bootstrap);
+      // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
+      return this.#emit(ProviderEvents.Ready);
+    }
+    if (bootstrap && !isUsable)
+      this.warn('"bootstrap" has no effect: pass "toBootstrap" of the context of the page');
+    await reconciler.reconcile(context).finally(() => this.#sender?.release());
+  }
+
+  readonly #emit: Emit = (event, details) => {
+    if (details?.message) this.warn(`the values may be out of date: ${details.message}`);
     this.#sender?.release();
-    // Makes the provider ready before the first paint. The SDK does not listen yet, so handlers run once.
-    this.events.emit(ProviderEvents.Ready);
-  }
-
-  /** Returns the values that the page came with, unless they are malformed or for another subject. */
-  #bootstrapFor(
-    { targetingKey }: EvaluationContext,
-    { bootstrap }: OnlineOptions,
-  ): Values<Evaluation> | undefined {
-    if (!isValues(bootstrap)) return undefined;
-    if ((bootstrap.targetingKey ?? targetingKey) === targetingKey) return bootstrap;
-    this.warn('"bootstrap" is for another "targetingKey": evaluate it for the context of the page');
-    return undefined;
-  }
-
-  readonly #events: ReconcilerEvents = {
-    changed: flagsChanged => {
-      this.#sender?.release();
-      this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
-    },
-    stale: message => {
-      this.warn(`the values may be out of date: ${message}`);
-      this.events.emit(ProviderEvents.Stale, { message });
-    },
-    ready: () => {
-      this.#sender?.release();
-      this.events.emit(ProviderEvents.Ready);
-    },
-    afterReady: callback => {
-      const client = OpenFeature.getClient(this.#domain);
-      const isReady = () => client.providerStatus === ClientProviderStatus.READY;
-      onceReady(isReady, callback, this.#runtime.setTimer);
-    },
+    this.events.emit(event, details);
   };
 
   /** The SDK has no accessor for the logger that `OpenFeature.setLogger` has set. */
@@ -185,15 +143,12 @@ export class PennonWebProvider implements Provider {
 
   /** Must not throw before it returns its promise: the SDK would lose count of context changes. */
   async onContextChange(_: EvaluationContext, context: EvaluationContext): Promise<void> {
-    await this.#reconciler?.reconcile(context);
+    await this.#source?.reconcile(context);
   }
 
   async onClose(): Promise<void> {
-    this.#reconciler?.close();
-    this.#usage?.close();
+    this.#source?.close();
     this.#source = undefined;
-    this.#reconciler = undefined;
-    this.#usage = undefined;
     this.#isClosed = true;
     await this.#sender?.close();
   }
@@ -213,12 +168,8 @@ export class PennonWebProvider implements Provider {
 
   /** Replaces the flags of the option `flags`, and emits which have changed. */
   setFlags(flags: LocalFlags): void {
-    const previous = this.#localValues;
-    if (previous === undefined) return fail('"setFlags" requires the option "flags"');
-    const next = evaluateFlags(flags, previous.revision + 1);
-    this.#localValues = next;
-    const flagsChanged = changedNames(previous.evaluations, next.evaluations);
-    if (this.#source !== undefined && flagsChanged.length > 0) this.#events.changed(flagsChanged);
+    if (!this.#local) return fail('"setFlags" requires the option "flags"');
+    this.#local.setFlags?.(flags);
   }
 
   /**
@@ -227,16 +178,12 @@ export class PennonWebProvider implements Provider {
    */
   async refresh(options: RefreshOptions = {}): Promise<boolean> {
     const timeoutMs = refreshTimeout(options);
-    if (this.#source && this.#localValues) return true;
-    return (await this.#reconciler?.subscription()?.refresh(timeoutMs)) ?? false;
+    return (await this.#source?.refresh(timeoutMs)) ?? false;
   }
 
   /** Returns how current the values are, their source and the last error. */
   freshness(): Freshness {
-    const values = this.#source && this.#localValues;
-    return values === undefined
-      ? (this.#reconciler?.freshness() ?? NOT_STARTED)
-      : { ...NOT_STARTED, mode: 'flags', source: 'flags', revision: values.revision };
+    return this.#source?.freshness() ?? NOT_STARTED;
   }
 
   #resolve<Type extends keyof ValueTypes, Value extends ValueTypes[Type]>(
@@ -245,15 +192,19 @@ export class PennonWebProvider implements Provider {
     defaultValue: Value,
     context: EvaluationContext | undefined,
   ): ResolutionDetails<Value> {
-    this.#reconciler?.subscription()?.noticePause();
-    const details = resolve(this.#source, flagKey, type, defaultValue);
-    this.#usage?.count(flagKey, details);
-    const { variant, flagMetadata } = details;
-    const ruleId = flagMetadata?.['ruleId'];
-    if (typeof ruleId !== 'string') return details;
-    const experiment = this.#sender?.expose(flagKey, { ruleId, variant }, context);
-    if (experiment === undefined) return details;
-    return { ...details, flagMetadata: { ...flagMetadata, experiment } };
+    const source = this.#source;
+    const sender = this.#sender;
+    source?.noticePause();
+    const details = resolve(
+      source?.values(),
+      source?.isRestored(),
+      flagKey,
+      type,
+      defaultValue,
+      (ruleId, variant) => sender?.expose(flagKey, ruleId, variant, context),
+    );
+    sender?.count(flagKey, details);
+    return details;
   }
 
   resolveBooleanEvaluation(
@@ -297,33 +248,22 @@ const serverOf = ({
   stream = true,
   pollIntervalMs = POLL_INTERVAL_MS,
 }: OnlineOptions): ServerOptions => ({
-  url: addressOf(url),
+  // With a host in lower case, and without a default port and final slashes.
+  url: new URL(url).href.replace(/\/+$/, ''),
   key,
-  headers: Object.fromEntries(new Headers(headers)),
+  headers: headersOf(headers),
   stream,
   pollIntervalMs,
 });
 
-/** Returns the URL with a host in lower case, and without a default port and final slashes. */
-const addressOf = (url: string): string => new URL(url).href.replace(/\/+$/, '');
-
-const storageOf = ({ storage = browserStorage() }: OnlineOptions): ValueStorage | undefined =>
-  storage ?? undefined;
-
-const openStore = (
-  options: OnlineOptions,
-  { url, key, headers }: ServerOptions,
-  domain: string | undefined,
-  runtime: Runtime,
-): ValueStore => {
-  const persistence = createPersistence({
-    url,
-    key,
-    headers,
-    domain,
-    storage: storageOf(options),
-    maxAgeMs: options.storageMaxAgeMs ?? Infinity,
-    runtime,
-  });
-  return createValueStore(persistence, runtime.monotonic);
+/** The error of the runtime may have the value of a header, which may be secret. */
+const headersOf = (headers: OnlineOptions['headers']) => {
+  try {
+    return Object.fromEntries(new Headers(headers));
+  } catch {
+    return fail('"headers" must be ASCII text by name');
+  }
 };
+
+const storageOf = ({ storage = browserStorage('localStorage') }: OnlineOptions) =>
+  storage ?? undefined;

@@ -1,7 +1,8 @@
-import type { FlagMetadata, FlagValue, JsonValue, ResolutionDetails } from '@openfeature/web-sdk';
-import { ErrorCode } from '@openfeature/web-sdk';
+import type { FlagValue, JsonValue, ResolutionDetails } from '@openfeature/web-sdk';
 import type { Values } from '@pennon/sync';
 import { ownValue } from '@pennon/sync';
+
+import { ErrorCode } from './sdk.ts';
 
 /** The result of one flag for one context, as the server sends it. */
 export type Evaluation = {
@@ -25,19 +26,18 @@ export type ValueTypes = {
   readonly object: JsonValue;
 };
 
-/** The values to resolve flags from. */
-export type ResolutionSource = {
-  values(): Values<Evaluation> | undefined;
-  /** Whether the values come from the storage of the browser. */
-  isRestored(): boolean;
-};
-
-/** Resolves a flag to its value, or to the default with the reason for it. Never throws. */
+/**
+ * Resolves a flag to its value, or to the default with the reason for it. Never throws. `experimentOf` returns the
+ * experiment that a rule and a variant are part of.
+ */
+// oxlint-disable-next-line max-params -- bundlers shorten the names of parameters, but not those of properties
 export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[Type]>(
-  source: ResolutionSource | undefined,
+  values: Values<Evaluation> | undefined,
+  isRestored: boolean | undefined,
   flagKey: string,
   type: Type,
   defaultValue: Value,
+  experimentOf: (ruleId: string, variant: string) => string | undefined,
 ): ResolutionDetails<Value> => {
   const fail = (errorCode: ErrorCode, errorMessage: string): ResolutionDetails<Value> => ({
     value: defaultValue,
@@ -45,32 +45,35 @@ export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[
     errorCode,
     errorMessage,
   });
-  const values = source?.values();
-  if (values === undefined) return fail(ErrorCode.PROVIDER_NOT_READY, 'there are no values yet');
+  if (!values) return fail(ErrorCode.PROVIDER_NOT_READY, 'there are no values yet');
   const evaluation = ownValue(values.evaluations, flagKey);
-  if (evaluation === undefined)
-    return fail(ErrorCode.FLAG_NOT_FOUND, `there is no flag "${flagKey}"`);
-  const { variant, value, errorCode, errorMessage } = evaluation;
+  if (!evaluation) return fail(ErrorCode.FLAG_NOT_FOUND, `there is no flag "${flagKey}"`);
+  const { variant, value, errorCode, errorMessage, version, ruleId } = evaluation;
+  // The server has the error codes of OpenFeature. One that this release does not know becomes GENERAL.
   if (errorCode !== undefined)
-    return fail(ERROR_CODES.get(errorCode) ?? ErrorCode.GENERAL, errorMessage ?? errorCode);
-  const reason = source?.isRestored() === true ? 'CACHED' : evaluation.reason;
-  const flagMetadata = metadataOf(evaluation, values.environment);
-  if (variant === undefined) return { value: defaultValue, reason, flagMetadata };
-  if (!isOfType<Value>(value, type))
+    return fail(
+      ownValue<ErrorCode>(ErrorCode, errorCode) ?? ErrorCode.GENERAL,
+      errorMessage ?? errorCode,
+    );
+  const isServed = variant !== undefined && isOfType<Value>(value, type);
+  if (variant !== undefined && !isServed)
     return fail(ErrorCode.TYPE_MISMATCH, `flag "${flagKey}" is not of the type ${type}`);
-  return { value, variant, reason, flagMetadata };
+  const experiment = isServed && ruleId !== undefined ? experimentOf(ruleId, variant) : undefined;
+  const flagSetId = values.environment;
+  return {
+    value: isServed ? value : defaultValue,
+    ...(isServed && { variant }),
+    reason: isRestored ? 'CACHED' : evaluation.reason,
+    // The metadata of the flag, and what OpenFeature's telemetry expects.
+    flagMetadata: {
+      ...evaluation.metadata,
+      ...(version !== undefined && { version }),
+      ...(flagSetId !== undefined && { flagSetId }),
+      ...(ruleId !== undefined && { ruleId }),
+      ...(experiment !== undefined && { experiment }),
+    },
+  };
 };
-
-/** The metadata of the flag, and what OpenFeature's telemetry expects. */
-const metadataOf = (
-  { metadata, version, ruleId }: Evaluation,
-  flagSetId: string | undefined,
-): FlagMetadata => ({
-  ...metadata,
-  ...(version !== undefined && { version }),
-  ...(flagSetId !== undefined && { flagSetId }),
-  ...(ruleId !== undefined && { ruleId }),
-});
 
 /** The values of object flags are the only ones for which `typeof` returns "object". */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type of `type`
@@ -78,6 +81,3 @@ const isOfType = <Value extends FlagValue>(
   value: unknown,
   type: keyof ValueTypes,
 ): value is Value => typeof value === type;
-
-/** The server has the error codes of OpenFeature. One that this release does not know becomes GENERAL. */
-const ERROR_CODES = new Map<string, ErrorCode>(Object.entries(ErrorCode));

@@ -1,11 +1,10 @@
 import type { EvaluationContext } from '@openfeature/web-sdk';
 import type { Follower, FollowerStatus, Runtime, Values } from '@pennon/sync';
-import { defaultRuntime, followValues } from '@pennon/sync';
+import { defaultRuntime, follow, valuesResource } from '@pennon/sync';
 
 import type { Evaluation } from './resolution.ts';
 import { requestPlace } from './stream-places.ts';
 import { toCanonicalJson } from './subject.ts';
-import type { KnownValues } from './value-store.ts';
 
 /** The server to follow. Equal options have the same form here, so that equal ones share a follower. */
 export type ServerOptions = {
@@ -16,28 +15,30 @@ export type ServerOptions = {
   readonly pollIntervalMs: number;
 };
 
+/** Values, and how long ago the server sent or confirmed them, if that is known. */
+export type KnownValues = { readonly data: Values<Evaluation>; readonly ageMs: number | undefined };
+
 type ValuesFollower = Follower<Values<Evaluation>>;
 
-export type Subscriber = {
-  readonly onData: (values: Values<Evaluation>, changed: string[] | undefined) => void;
-  readonly onStatus: (status: FollowerStatus) => void;
-  /** The values of its subject that it has, in case it is the first subscriber. */
-  readonly initial: KnownValues | undefined;
-  /** After this time without a response, the values count as out of date. Used with `initial`. */
-  readonly confirmWithinMs: number;
-};
+/** Receives values and statuses. */
+export type Subscriber = readonly [
+  onData: (values: Values<Evaluation>) => void,
+  onStatus: (status: FollowerStatus) => void,
+];
 
 /** The part of a shared follower that one subscriber has. */
-export type Subscription = Omit<ValuesFollower, 'data'> & {
+export type Subscription = readonly [
+  follower: () => ValuesFollower,
+  stop: () => void,
   /** Ends the sharing of the follower with later subscribers, because its connection may be dead. */
-  readonly retire: () => void;
-};
+  retire: () => void,
+];
 
-type SharedFollower = {
-  readonly current: () => ValuesFollower;
-  readonly subscribers: Set<Subscriber>;
-  readonly stop: () => void;
-};
+type SharedFollower = readonly [
+  follower: () => ValuesFollower,
+  subscribers: Set<Subscriber>,
+  stop: () => void,
+];
 
 type FollowRequest = ServerOptions & { readonly context: EvaluationContext };
 
@@ -46,7 +47,7 @@ type FollowRequest = ServerOptions & { readonly context: EvaluationContext };
  * things. All copies of this package in the page share them, so the name has a number, which changes with the types
  * `SharedFollower` and `Subscriber`.
  */
-const FOLLOWERS = Symbol.for('pennon.web.followers.1');
+const FOLLOWERS = Symbol.for('pennon.web.followers.2');
 type Followers = Map<string, SharedFollower>;
 const page: typeof globalThis & { [FOLLOWERS]?: WeakMap<object, Followers> } = globalThis;
 
@@ -62,19 +63,22 @@ const followersOf = ({ fetch }: Runtime): Followers => {
 /** Follows by a stream while there is a place for one, and by polls otherwise. */
 const startFollower = (
   request: FollowRequest,
-  { initial, confirmWithinMs }: Subscriber,
+  initial: KnownValues | undefined,
+  confirmWithinMs: number,
   runtime: Runtime,
 ): SharedFollower => {
   const subscribers = new Set<Subscriber>();
+  const body = JSON.stringify({ context: request.context });
   const open = (stream: boolean, known: KnownValues | undefined): ValuesFollower =>
-    followValues<Evaluation>(
+    follow<Values<Evaluation>, string[]>(
+      valuesResource(request, body),
       {
         ...request,
         stream,
         initial: known,
         confirmWithinMs,
-        onData: (...args) => subscribers.forEach(({ onData }) => onData(...args)),
-        onStatus: status => subscribers.forEach(({ onStatus }) => onStatus(status)),
+        onData: values => subscribers.forEach(([onData]) => onData(values)),
+        onStatus: status => subscribers.forEach(([, onStatus]) => onStatus(status)),
       },
       runtime,
     );
@@ -84,64 +88,59 @@ const startFollower = (
     follower.stop();
     follower = open(stream, data && { data, ageMs });
   };
-  const place = request.stream ? requestPlace(request.url, reopen, runtime) : undefined;
-  let follower = open(place?.isFree === true, initial);
+  const [isFree, release] = request.stream ? requestPlace(request.url, reopen, runtime) : [];
+  let follower = open(isFree === true, initial);
 
-  return {
-    current: () => follower,
+  return [
+    () => follower,
     subscribers,
-    stop() {
-      place?.release();
+    () => {
+      release?.();
       follower.stop();
     },
-  };
-};
-
-/** Passes on what the follower has received before the subscriber joined. */
-const deliver = (follower: ValuesFollower, { onData, onStatus }: Subscriber): void => {
-  const data = follower.data();
-  const status = follower.status();
-  if (data !== undefined && status.source !== 'initial') onData(data, undefined);
-  onStatus(status);
+  ];
 };
 
 /**
  * Follows the values of a context. Providers of one page with the same options and the same context share a
- * follower, and so its connection. Throws if the context cannot be serialized.
+ * follower, and so its connection. Throws if the context cannot be serialized. The first subscriber has `initial`, if it
+ * knows values of its subject, which count as out of date after `confirmWithinMs` without a response.
  */
+// oxlint-disable-next-line max-params -- bundlers shorten the names of parameters, but not those of properties
 export const subscribe = (
   request: FollowRequest,
   subscriber: Subscriber,
+  initial: KnownValues | undefined,
+  confirmWithinMs: number,
   runtime: Runtime,
 ): Subscription => {
   const followers = followersOf(runtime);
   // If the context cannot be serialized, starting the follower throws.
   const name = toCanonicalJson(request) ?? '';
   const known = followers.get(name);
-  const shared = known ?? startFollower(request, subscriber, runtime);
-  const { subscribers, current } = shared;
+  const shared = known ?? startFollower(request, initial, confirmWithinMs, runtime);
+  const [follower, subscribers, end] = shared;
   followers.set(name, shared);
   subscribers.add(subscriber);
-  let isStopped = false;
+  // Passes on what the follower has received before.
   if (known !== undefined)
     queueMicrotask(() => {
-      if (!isStopped) deliver(current(), subscriber);
+      if (!subscribers.has(subscriber)) return;
+      const data = follower().data();
+      const status = follower().status();
+      if (data !== undefined && status.source !== 'initial') subscriber[0](data);
+      subscriber[1](status);
     });
-
   const retire = () => {
     if (followers.get(name) === shared) followers.delete(name);
   };
-  return {
-    status: () => (isStopped ? { ...current().status(), mode: 'stopped' } : current().status()),
-    isUnconfirmed: () => current().isUnconfirmed(),
-    noticePause: () => current().noticePause(),
-    refresh: async timeoutMs => !isStopped && current().refresh(timeoutMs),
-    retire,
-    stop() {
-      isStopped = true;
+  return [
+    follower,
+    () => {
       if (!subscribers.delete(subscriber) || subscribers.size > 0) return;
       retire();
-      shared.stop();
+      end();
     },
-  };
+    retire,
+  ];
 };

@@ -23,12 +23,12 @@ const placesOf = (origin: string): Places => {
   return found;
 };
 
-export type StreamPlace = {
+export type StreamPlace = readonly [
   /** Whether a stream may be opened now. */
-  readonly isFree: boolean;
+  isFree: boolean,
   /** Gives the place, or the wait for it, back. A stream that is replaced at once gets its place again. */
-  readonly release: () => void;
-};
+  release: () => void,
+];
 
 /** Requests a place for a stream. Calls `onChange` when a stream may be opened, or no longer be open. */
 export const requestPlace = (
@@ -45,24 +45,22 @@ export const requestPlace = (
     onChange(true);
   };
   (isFree ? taken : waiting).add(onPlace);
-  return {
+  const fillPlaces = () => {
+    for (const next of waiting) {
+      if (taken.size >= MAX_STREAMS) return;
+      waiting.delete(next);
+      taken.add(next);
+      next();
+    }
+  };
+  return [
     isFree,
-    release() {
+    () => {
       releaseLock();
       waiting.delete(onPlace);
-      if (taken.delete(onPlace) && waiting.size > 0)
-        setTimer(0, () => fillPlaces({ taken, waiting }));
+      if (taken.delete(onPlace) && waiting.size > 0) setTimer(0, fillPlaces);
     },
-  };
-};
-
-const fillPlaces = ({ taken, waiting }: Places): void => {
-  for (const onPlace of waiting) {
-    if (taken.size >= MAX_STREAMS) return;
-    waiting.delete(onPlace);
-    taken.add(onPlace);
-    onPlace();
-  }
+  ];
 };
 
 /** Returns the locks that all pages of one origin share, or undefined outside of a page and without HTTPS. */

@@ -20,6 +20,18 @@ it('headers that only the browser sets are refused in development', () => {
   );
 });
 
+it.each<[options: unknown, message: string]>([
+  [undefined, 'pass an object with "url" and "key", or with "flags"'],
+  ['http://flags.test', 'pass an object with "url" and "key", or with "flags"'],
+  [{ pollInterval: 1 }, 'there is no option "pollInterval"; the options are url, key, '],
+  [{ events: { flush: 1 } }, '"events" must be an object with booleans'],
+  [{ flags: {} }, '"flags" cannot be combined with "url"; remove one of them'],
+])('%j are refused in development', (options, message) => {
+  const server = { url: 'http://flags.test', key: 'client-key' };
+  const given = typeof options === 'object' ? { ...server, ...options } : options;
+  expect(() => Reflect.construct(PennonWebProvider, [given])).toThrow(message);
+});
+
 describe('in development, a refresh', () => {
   const provider = new PennonWebProvider({ flags: {} });
 

@@ -26,6 +26,7 @@ beforeEach(() => {
   vi.stubGlobal('document', document);
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
   vi.stubGlobal('navigator', {
+    onLine: true,
     sendBeacon(url: string, body: string) {
       if (acceptsBeacons) beacons.push({ url, body });
       return acceptsBeacons;
