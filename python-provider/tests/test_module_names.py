@@ -25,6 +25,7 @@ PROVIDER_IN_TYPESCRIPT_ONLY = {
     "runtime": "replaces fetch and timers in tests; in Python, tests set the options of _timing",
     "start_status": "when the SDK sets the status; in Python, _provider_state corrects it",
     "synced_resource": "what flag sets and values have in common; Python follows flag sets only",
+    "times": "constants that bundlers replace by numbers; in Python, _timing has them",
     "turn": "a check in each turn of the event loop, which threads do not have",
     "updates": "an async iterable for applications that use packages/sync alone",
     "values": "the evaluated values of a browser",

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Metafile } from 'esbuild';
@@ -13,15 +13,21 @@ const TARGET = 'es2023';
 /**
  * Bundles the package in the current directory into `folder`: as ES modules one file per export and one
  * for the code that they share, and each of these files again as CommonJS. Development dependencies
- * become part of the bundle, so users install only what the package depends on.
+ * become part of the bundle, so users install only what the package depends on. If properties get shorter names, so do
+ * the packages of this repository, because a name is short in one bundle only.
  */
 export const bundleInto = (folder: string): void => {
+  const mangleProps = shortNames();
+  const installed = dependencyNames(readManifest()).filter(
+    name => mangleProps === undefined || !name.startsWith('@pennon/'),
+  );
   const { metafile } = buildSync({
     entryPoints: [...entries()],
     outdir: folder,
     bundle: true,
     metafile: true,
-    external: ['node:*', ...dependencyNames(readManifest()).flatMap(name => [name, `${name}/*`])],
+    external: ['node:*', ...installed.flatMap(name => [name, `${name}/*`])],
+    ...(mangleProps && { mangleProps }),
     splitting: true,
     chunkNames: 'shared-[hash]',
     format: 'esm',
@@ -37,6 +43,16 @@ export const bundleInto = (folder: string): void => {
   writeCommonJs(folder);
   embedBundledSources(folder);
   writeLicenses(folder, metafile);
+};
+
+/**
+ * Returns the properties that get shorter names, if pages load the package. They are internal to it: the protocol, the
+ * options, the SDK, the browser and the storage do not have them, and copies of the package do not share them.
+ */
+const shortNames = (): RegExp | undefined => {
+  if (!existsSync('short-names.json')) return undefined;
+  const names = z.array(z.string()).parse(JSON.parse(readFileSync('short-names.json', 'utf8')));
+  return new RegExp(`^(?:${names.join('|')})$`);
 };
 
 /** The source file of each export of the package in the current directory. */

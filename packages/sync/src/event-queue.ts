@@ -61,8 +61,10 @@ export function withEventStatus<Emitter extends object>(
   source: StatusSource,
 ): Emitter & EventStatus;
 export function withEventStatus(emitter: object, source: StatusSource): object {
-  for (const name of ['queued', 'sent', 'dropped', 'lastError'] as const)
-    Object.defineProperty(emitter, name, { get: () => (source()?.status() ?? NOTHING_SENT)[name] });
+  for (const [name, value] of Object.entries(NOTHING_SENT))
+    Object.defineProperty(emitter, name, {
+      get: () => ({ [name]: value, ...source()?.status() })[name],
+    });
   return emitter;
 }
 

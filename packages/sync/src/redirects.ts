@@ -50,29 +50,26 @@ const followWithoutCredentials = async (
 
 const targetOf = (url: string, location: string | null, status: number): string => {
   const from = new URL(url);
-  const target = location === null ? undefined : parse(location, url);
+  const target = parse(location, url);
   if (target === undefined)
     throw redirectError(
       `${shown(from)} redirects to an address that is missing, hidden or not HTTP`,
       status,
     );
-  if (target.origin === from.origin) return withoutCredentials(target).href;
+  // `fetch` refuses an address with credentials, and its error repeats them.
+  if (target.origin === from.origin) return shown(target) + target.search;
   throw redirectError(`${shown(from)} redirects to ${shown(target)}`, status, urlOf(target));
 };
 
-/** Returns the target, or undefined if it is malformed or not an address of HTTP. */
-const parse = (location: string, base: string): URL | undefined => {
+/** Returns the target, or undefined if it is missing, malformed or not an address of HTTP. */
+const parse = (location: string | null, base: string): URL | undefined => {
   try {
-    const target = new URL(location, base);
+    const target = new URL(location ?? 'hidden:', base);
     return target.protocol.startsWith('http') ? target : undefined;
   } catch {
     return undefined;
   }
 };
-
-/** `fetch` refuses an address with credentials, and its error repeats them. */
-const withoutCredentials = (target: URL): URL =>
-  Object.assign(target, { username: '', password: '' });
 
 /** Without the query and credentials, which may be secret. */
 const shown = ({ origin, pathname }: URL): string => `${origin}${pathname}`;

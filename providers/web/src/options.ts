@@ -73,20 +73,7 @@ export type PennonWebProviderOptions = OnlineOptions | FlagsOptions;
 export type Bootstrap = Values<Evaluation> & { readonly targetingKey?: string };
 
 export const hasFlags = (options: PennonWebProviderOptions): options is FlagsOptions =>
-  'flags' in options && options.flags !== undefined;
-
-/**
- * The options by what they must be, in few words, because pages load them. The form has the name of its JavaScript
- * type. `checks.ts` has further rules, and longer texts.
- */
-const FORMS = {
-  'a string': 'url key',
-  'an object': 'headers events flags logger',
-  'an object or null': 'bootstrap storage',
-  'a number above 0': 'initTimeoutMs storageMaxAgeMs pollIntervalMs timeoutMs flushMs queue',
-  'a boolean': 'stream usage enabled hashUnits',
-  'a function': 'fetch',
-};
+  'flags' in options && Boolean(options.flags);
 
 /** What the URL of a server looks like, without variables that the build of a page did not fill in. */
 const SERVER_URL = /^https?:\/\/[^\s/?#@%"'`<>{}$\\]+(\/[^\s?#"`<>{}$\\]*)?$/i;
@@ -101,16 +88,15 @@ export const fail = (problem: string): never => {
 
 const failForm = (name: string, form: string) => fail(`"${name}" must be ${form}`);
 
-/** Throws if a value has another form. */
-const checkForms = (given: Readonly<Record<string, unknown>>): void => {
-  for (const [form, names] of Object.entries(FORMS))
-    for (const name of names.split(' ')) {
-      const value = given[name];
-      const isOfForm =
-        form.includes(value === null ? 'null' : typeof value) &&
-        (typeof value !== 'number' || value > 0);
-      if (value !== undefined && !isOfForm) failForm(name, form);
-    }
+/** Throws if an option that is a number, which its name shows, is not above 0. */
+const checkNumbers = (given: object): void => {
+  for (const [name, value] of Object.entries(given))
+    if (
+      /Ms$|^queue$/.test(name) &&
+      value !== undefined &&
+      !(typeof value === 'number' && value > 0)
+    )
+      failForm(name, 'a number above 0');
 };
 
 /**
@@ -119,8 +105,8 @@ const checkForms = (given: Readonly<Record<string, unknown>>): void => {
  */
 export const checkOptions = (options: PennonWebProviderOptions | undefined): void => {
   const given: Partial<OnlineOptions & FlagsOptions> = { ...options };
-  checkForms(given);
-  checkForms({ ...given.events });
+  checkNumbers(given);
+  checkNumbers({ ...given.events });
   if (given.flags) return;
   if (!SERVER_URL.test(given.url ?? '')) failForm('url', 'the http or https URL of a server');
   if (!API_KEY.test(given.key ?? '')) failForm('key', 'an API key, without quotes and variables');
@@ -128,6 +114,6 @@ export const checkOptions = (options: PennonWebProviderOptions | undefined): voi
 
 /** Returns how long a refresh may take. Throws if its options can never work. */
 export const refreshTimeout = (options: RefreshOptions): number => {
-  checkForms(options);
+  checkNumbers(options);
   return options.timeoutMs ?? REFRESH_TIMEOUT_MS;
 };

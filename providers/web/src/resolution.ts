@@ -65,15 +65,21 @@ export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[
     ...(isServed && { variant }),
     reason: isRestored ? 'CACHED' : evaluation.reason,
     // The metadata of the flag, and what OpenFeature's telemetry expects.
-    flagMetadata: {
+    flagMetadata: defined({
       ...evaluation.metadata,
-      ...(version !== undefined && { version }),
-      ...(flagSetId !== undefined && { flagSetId }),
-      ...(ruleId !== undefined && { ruleId }),
-      ...(experiment !== undefined && { experiment }),
-    },
+      version,
+      flagSetId,
+      ruleId,
+      experiment,
+    }),
   };
 };
+
+/** Returns a copy without the fields that are undefined. */
+const defined = <Value>(object: Readonly<Record<string, Value | undefined>>) =>
+  Object.fromEntries(
+    Object.entries(object).filter((entry): entry is [string, Value] => entry[1] !== undefined),
+  );
 
 /** The values of object flags are the only ones for which `typeof` returns "object". */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type of `type`

@@ -151,9 +151,7 @@ describe('invalid options', () => {
     ['{"url":"flags.test"}', '"url" must be the http or https URL of a server'],
     ['{"url":"https://%VITE_URL%"}', '"url" must be the http or https URL of a server'],
     ['{"initTimeoutMs":0}', '"initTimeoutMs" must be a number above 0'],
-    ['{"storage":"local"}', '"storage" must be an object or null'],
     ['{"events":{"queue":"many"}}', '"queue" must be a number above 0'],
-    ['{"flags":null}', '"flags" must be an object'],
   ])('%s are rejected by the constructor', (text, message) => {
     expect(() => startApplication(JSON.parse(text))).toThrow(message);
   });

@@ -1,7 +1,12 @@
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 
+import type { Plugin } from 'esbuild';
 import { build } from 'esbuild';
+
+import { writePublished } from './published.ts';
 
 /** A web server for one page, on its own origin and with a strict content security policy. */
 export type Pages = {
@@ -9,8 +14,18 @@ export type Pages = {
   close(): Promise<void>;
 };
 
+/** Replaces the sources of the provider by the published code, in which properties have shorter names. */
+const usePublished = (path: string): Plugin => ({
+  name: 'published',
+  setup: page => page.onResolve({ filter: /\/src\/index\.ts$/ }, () => ({ path })),
+});
+
 const bundle = async (entry: string): Promise<string> => {
+  const published = await writePublished();
   const { outputFiles } = await build({
+    plugins: [usePublished(published)],
+    // The folder of the published code has no dependencies.
+    nodePaths: [new URL('../../node_modules', import.meta.url).pathname],
     entryPoints: [new URL(`../pages/${entry}`, import.meta.url).pathname],
     bundle: true,
     format: 'esm',
@@ -18,6 +33,7 @@ const bundle = async (entry: string): Promise<string> => {
     define: { 'process.env.NODE_ENV': '"production"' },
     write: false,
   });
+  rmSync(dirname(dirname(published)), { recursive: true });
   return outputFiles[0]?.text ?? '';
 };
 
