@@ -31,11 +31,14 @@ const covariateOf = (moments: CovariateMoments): MeanMoments => ({
   sumSquares: moments.sumSquaresCovariate,
 });
 
-const squaresOf = (moments: CovariateMoments): Squares => ({
-  value: sumOfSquares(moments),
-  product: moments.sumProductsCovariate - (moments.sum * moments.sumCovariate) / moments.n,
-  covariate: sumOfSquares(covariateOf(moments)),
-});
+/** A constant varies with nothing: what is left of the product is rounding. */
+const squaresOf = (moments: CovariateMoments): Squares => {
+  const value = sumOfSquares(moments);
+  const covariate = sumOfSquares(covariateOf(moments));
+  const isConstant = value === 0 || covariate === 0;
+  const product = moments.sumProductsCovariate - (moments.sum * moments.sumCovariate) / moments.n;
+  return { value, product: isConstant ? 0 : product, covariate };
+};
 
 const residual = ({ value, product, covariate }: Squares, theta: number): number =>
   roundedVariance(value - 2 * theta * product + theta ** 2 * covariate, value);

@@ -205,6 +205,21 @@ test('a covariate of zeros, or of any constant, adjusts nothing', () => {
   );
 });
 
+test('a value that is the same for all units has no test, for any covariate', () => {
+  fc.assert(
+    fc.property(pairs, pairs, number(-1_000, 1_000), (first, second, constant) => {
+      const withConstant = (units: typeof first) =>
+        covariateMomentsOf(units.map(([before]) => [before, constant]));
+      const found = adjustForCovariate({
+        control: withConstant(first),
+        treatment: withConstant(second),
+        alpha: 0.05,
+      });
+      expect(found).toMatchObject({ theta: 0, standardError: 0, pValue: null, lower: null });
+    }),
+  );
+});
+
 test('the scale and the origin of a covariate change nothing that is compared', () => {
   const covariate = fc.integer({ min: -50, max: 50 });
   const units = fc.array(fc.tuple(covariate, fc.integer({ min: -50, max: 50 })), {
