@@ -29,6 +29,7 @@ type FoldCase = {
     health: {
       units: Record<string, number>;
       quarantined: number;
+      outside: number;
       withoutValue: number;
       switchedLater: number;
     };
@@ -44,8 +45,8 @@ const DAY_MS = 86_400_000;
 
 /** Returns a metric as the API takes it. */
 const metricOf = ({ where, ...metric }: Record<string, unknown>) => ({
-  ...metric,
   covariate: false,
+  ...metric,
   ...(where !== undefined && {
     where: Object.entries(Object(where)).map(([attribute, value]) => ({
       attribute,
@@ -99,7 +100,7 @@ const start = async (
 };
 
 /** A log of days is sent as it happens, so each event is a batch. Inside of some seconds its order stays. */
-const sentEvents = ({ batches }: FoldCase) =>
+const sentEvents = ({ batches }: Pick<FoldCase, 'batches'>) =>
   batches
     .flatMap(({ instance, sequence, events }) =>
       events.map((event, index) => ({ id: `${instance}-${sequence}-${index}`, event })),
@@ -107,7 +108,11 @@ const sentEvents = ({ batches }: FoldCase) =>
     .map((each, index) => ({ ...each, index, period: Math.floor(each.event.time / 10_000) }))
     .toSorted((a, b) => a.period - b.period || a.index - b.index);
 
-const send = async (server: TestServer, clock: FakeClock, each: FoldCase): Promise<void> => {
+const send = async (
+  server: TestServer,
+  clock: FakeClock,
+  each: Pick<FoldCase, 'batches'>,
+): Promise<void> => {
   for (const { id, event } of sentEvents(each)) {
     await moveTo(clock, event.time);
     const { time, unit, ...fields } = event;
@@ -148,9 +153,45 @@ export const describeEvents = (name: string, open: Open): void => {
           units: each.expected.health.units,
           metrics: each.expected.metrics,
         });
+        const { quarantined, outside, withoutValue, switchedLater } = each.expected.health;
+        expect((await server.api('GET', '/experiments/ab/health')).body).toMatchObject({
+          quarantined,
+          outside,
+          withoutValue,
+          switchedLater,
+        });
         await expectSameWhenSettled(server, clock, each);
       },
     );
+
+    it('before the first exposure of a unit are its covariate, in which what is a week older counts half', async () => {
+      const clock = createFakeClock();
+      await using server = await startServer({ clock, store: await open() });
+      const experiment = { ...ONE_METRIC, metrics: [REVENUE] };
+      await start(server, { experiment });
+      const startMs = clock.now();
+      const batches = [{ instance: 'i', sequence: 1, events: PURCHASES.map(at(startMs)) }];
+      await send(server, clock, { batches });
+      await foldAll(server, clock);
+      const atMs = startMs + 30 * DAY_MS;
+      const { metrics } = await momentsOf(server, clock, { experiment, atMs });
+      const before = [100 * 2 ** (-10 / 7) + 20 / 2, 0, 30 / 2];
+      const after = [7, 5, 3];
+      const total = (f: (unit: number) => number) => [0, 1, 2].reduce((sum, x) => sum + f(x), 0);
+      expect(metrics).toMatchObject({
+        revenue: {
+          mature: {
+            control: {
+              n: 3,
+              sum: 15,
+              sumCovariate: expect.closeTo(total(x => before[x] ?? 0)),
+              sumSquaresCovariate: expect.closeTo(total(x => (before[x] ?? 0) ** 2)),
+              sumProductsCovariate: expect.closeTo(total(x => (before[x] ?? 0) * (after[x] ?? 0))),
+            },
+          },
+        },
+      });
+    });
 
     it('leave the log when they are folded and it is too large, and not before', async () => {
       const clock = createFakeClock();
@@ -507,6 +548,37 @@ const ONE_METRIC = {
   metrics: [{ key: 'bought', kind: 'count', event: 'bought', window: { toMs: 3_600_000 } }],
 };
 
+const REVENUE = {
+  key: 'revenue',
+  kind: 'sum',
+  event: 'bought',
+  window: { toMs: DAY_MS },
+  covariate: true,
+};
+
+/** The days of what three units bought, before and after their first exposures. */
+const PURCHASES = [
+  { type: 'track', unit: 'ada', name: 'bought', day: 0, value: 100 },
+  { type: 'track', unit: 'ada', name: 'bought', day: 3, value: 20 },
+  { type: 'exposure', unit: 'ada', variant: 'control', day: 10 },
+  { type: 'track', unit: 'ada', name: 'bought', day: 10.5, value: 7 },
+  { type: 'exposure', unit: 'ada', variant: 'control', day: 10.75 },
+  { type: 'exposure', unit: 'bob', variant: 'control', day: 11 },
+  { type: 'track', unit: 'bob', name: 'bought', day: 11.5, value: 5 },
+  { type: 'track', unit: 'cy', name: 'bought', day: 5, value: 30 },
+  { type: 'track', unit: 'cy', name: 'bought', day: 6 },
+  { type: 'track', unit: 'cy', name: 'bought', day: 12, value: 3 },
+  { type: 'exposure', unit: 'cy', variant: 'control', day: 12 },
+  { type: 'track', unit: 'cy', name: 'bought', day: 14, value: 9 },
+];
+
+const at =
+  (startMs: number) =>
+  ({ day, ...event }: (typeof PURCHASES)[number]): FoldEvent => ({
+    ...event,
+    time: startMs + day * DAY_MS,
+  });
+
 /** Sends one event in each batch, all of one unit, which are more than the log may have. */
 const sendLarge = async (server: TestServer, clock: FakeClock): Promise<void> => {
   const attributes = { text: 'x'.repeat(1_000) };
@@ -532,7 +604,11 @@ const isFolded = async (server: TestServer): Promise<boolean> =>
   (await server.api('GET', '/experiments/ab/moments')).body.lagSeconds === 0;
 
 /** Returns what the server has, as `folds.json` has it. */
-const momentsOf = async (server: TestServer, clock: FakeClock, { experiment, atMs }: FoldCase) => {
+const momentsOf = async (
+  server: TestServer,
+  clock: FakeClock,
+  { experiment, atMs }: Pick<FoldCase, 'experiment' | 'atMs'>,
+) => {
   await moveTo(clock, atMs);
   const at = new Date(atMs).toISOString();
   const { body, status, text } = await server.api('GET', `/experiments/ab/moments?at=${at}`);

@@ -180,6 +180,7 @@ export const ResultsHealth = strictObject({
   exposures: z.int(),
   repeats: z.int(),
   late: z.int(),
+  outside: z.int().describe('Exposures outside of the enrolment, which enrol no unit.'),
   quarantined: z.int(),
   switchedLater: z.int(),
   withoutValue: z.int(),

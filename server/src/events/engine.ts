@@ -126,13 +126,12 @@ export const createEventsEngine = (store: EventStore): EventsEngine => {
       return { ...momentsOf(runOf(ref), cohorts, at), at, lagMs: lag };
     },
     async data({ ref, at, now }) {
-      const [cohorts, { lastExposureAt, outside: _, ...counts }, { mismatched }, lag] =
-        await Promise.all([
-          cohortsOf(ref),
-          runHealth(ref),
-          environmentHealth(ref.ledger),
-          lagMs(ref.ledger, now),
-        ]);
+      const [cohorts, { lastExposureAt, ...counts }, { mismatched }, lag] = await Promise.all([
+        cohortsOf(ref),
+        runHealth(ref),
+        environmentHealth(ref.ledger),
+        lagMs(ref.ledger, now),
+      ]);
       const run = runOf(ref);
       return {
         moments: { ...momentsOf(run, cohorts, at), at, lagMs: lag, lastExposureAt },

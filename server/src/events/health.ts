@@ -9,7 +9,6 @@ type CountsBy = Readonly<Record<string, Counts>>;
 
 /** What is stored of a run. Exposures that do not fit are those of the environment. */
 export type StoredRunHealth = Omit<RunHealth, 'quarantined' | 'mismatched'> & {
-  readonly outside: number;
   readonly lastExposureAt: number | null;
 };
 

@@ -37,6 +37,8 @@ export type RunHealth = {
   readonly repeats: number;
   /** Exposures and tracking events that were folded after the hold. */
   readonly late: number;
+  /** Exposures before the start or from the end of the enrolment on, of units that are not enrolled. */
+  readonly outside: number;
   readonly quarantined: number;
   readonly switchedLater: number;
   /** Events of a sum without a finite number. */

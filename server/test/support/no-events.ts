@@ -4,6 +4,7 @@ const HEALTH: RunHealth = {
   exposures: 0,
   repeats: 0,
   late: 0,
+  outside: 0,
   quarantined: 0,
   switchedLater: 0,
   withoutValue: 0,

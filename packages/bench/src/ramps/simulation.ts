@@ -77,6 +77,7 @@ const HEALTHY = {
   exposures: 0,
   repeats: 0,
   late: 0,
+  outside: 0,
   quarantined: 0,
   switchedLater: 0,
   withoutValue: 0,

@@ -41,6 +41,7 @@ const COUNTS = [
   'exposures',
   'repeats',
   'late',
+  'outside',
   'quarantined',
   'switchedLater',
   'withoutValue',
