@@ -189,7 +189,11 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       clock.jump(TICK_MS);
       await expect.poll(read).toMatchObject({
         state: 'rolledBack',
-        reason: { code: 'harm', text: expect.stringContaining('not written back') },
+        reason: {
+          code: 'harm',
+          text: expect.stringContaining('not written back'),
+          notReplaced: true,
+        },
       });
       expect(await percentage()).toBe(0);
     });

@@ -371,7 +371,9 @@ describe('results', () => {
     await page.getByText('with a delay of 3 minutes').waitFor();
     const health = page.getByRole('region', { name: 'Health of the events' });
     expect(await health.innerText()).toMatch(/Not verified, because units are hashed\s+4,111/);
-    await page.getByText('could not send 7 exposures').waitFor();
+    const sdk = health.getByRole('row').filter({ hasText: 'web 1.0.0' });
+    await sdk.getByRole('cell', { name: '4,100' }).waitFor();
+    await page.getByText('In the whole environment, clients could not send 7 exposures').waitFor();
     await page.getByText('Not to be trusted').waitFor();
     expect(await page.getByRole('row').filter({ hasText: 'bought' }).count()).toBe(1);
   });

@@ -218,12 +218,30 @@ describe('a ramp', () => {
     await page.locator('.verdict').getByText('It was rolled back at step 1').waitFor();
     const entry = page.locator('.item').filter({ hasText: 'Rolled back' });
     await entry.getByText('pennon:ramp').waitFor();
-    await entry.getByText('"on" is worse than "off" in metric "failed".').waitFor();
+    await entry.getByText('“on” is worse than “off” in failed.').waitFor();
+    const german = await open(PAGE, { language: 'de' });
+    const reason = german.locator('.reason').first();
+    expect(await reason.innerText()).toContain('„on“ ist schlechter als „off“ in failed.');
+    expect(await reason.innerText()).not.toContain('worse');
     await entry.getByText('What it was decided on').click();
     const sum = entry.getByRole('row').filter({ has: page.getByText('sum', { exact: true }) });
     expect(await sum.innerText()).toMatch(/sum\s+400\s+50/);
     await page.getByRole('link', { name: 'Ramps in production' }).click();
     await page.locator('.item').getByText('rolled back').waitFor();
+  });
+
+  it('without trust in the data is shown paused, with the cause in the language of the page', async () => {
+    await createRamp();
+    const page = await open(PAGE);
+    seen(5_000, 50, 50);
+    await act(page, 'Start');
+    await page.getByText('watching').waitFor();
+    given.of = at => ({ units: { off: 5_000, on: 9_000 }, lastExposureAt: at });
+    clock.advance(TICK_MS);
+    const german = await open(PAGE, { language: 'de' });
+    await german.locator('.reason').first().waitFor();
+    const text = await german.locator('.reason').first().innerText();
+    expect(text).toContain('Die Anzahlen der Einheiten passen nicht zu den Gewichten.');
   });
 
   it('cannot be changed by a viewer, and names the role that may', async () => {
@@ -266,4 +284,41 @@ describe.each(LAYOUTS)('the pages of ramps, %o', options => {
     await page.locator('.ramp-row.guardrail').waitFor();
     await expectLayout(page, 'new ramp', options);
   });
+});
+
+it('an experiment names the treatments and the metrics in which the server has found harm', async () => {
+  const split = ['off', 'on'].map(variant => ({ variant, weight: 1 }));
+  await send('flags', { ...FLAG, rules: [{ id: 'half', split }] });
+  await send('metrics', FAILED);
+  await send('metrics', { ...FAILED, key: 'bought', event: 'bought', direction: 'increase' });
+  await send('experiments', {
+    key: 'checkout-2',
+    flag: 'checkout',
+    rule: 'half',
+    control: 'off',
+    metrics: [
+      { metric: 'bought', role: 'primary' },
+      { metric: 'failed', role: 'guardrail', onHarm: 'pause' },
+    ],
+  });
+  await send('experiments/checkout-2/start');
+  const bought = { off: conversion(5_000, 500), on: conversion(5_000, 500) };
+  const failed = { off: conversion(5_000, 50), on: conversion(5_000, 400) };
+  given.of = at => ({
+    units: { off: 5_000, on: 5_000 },
+    lastExposureAt: at,
+    metrics: { bought, failed },
+  });
+  clock.advance(TICK_MS);
+  await expect
+    .poll(async () => (await read('/experiments/checkout-2')).harms)
+    .toMatchObject([{ variant: 'on', done: 'pause' }]);
+  const path = '/experiments/checkout-2?env=production';
+  const page = await open(path);
+  const harm = page.getByRole('region', { name: 'Harm' });
+  await harm.getByText('“on” is worse than “off” in failed.').waitFor();
+  await harm.getByText('The flag was disabled.').waitFor();
+  await expectLayout(page, 'an experiment with harm', {});
+  const german = await open(path, { language: 'de' });
+  await german.getByText('„on“ ist schlechter als „off“ in failed.').waitFor();
 });

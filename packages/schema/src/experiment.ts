@@ -7,7 +7,7 @@ import {
   readOnlyFields,
   serverManagedFields,
 } from './flag.ts';
-import { HarmEvidence } from './harm.ts';
+import { HarmEvidence, NotReplaced } from './harm.ts';
 import { LIMITS } from './limits.ts';
 import { Seed, SplitEntry } from './rule.ts';
 import { strictObject } from './strict-object.ts';
@@ -161,6 +161,7 @@ export const ExperimentHarm = strictObject({
   at: Instant,
   revision: z.int().min(0).describe('The revision of the flag set that it was decided on.'),
   evidence: HarmEvidence,
+  notReplaced: NotReplaced,
 }).meta({ id: 'ExperimentHarm' });
 export type ExperimentHarm = z.infer<typeof ExperimentHarm>;
 

@@ -11,6 +11,14 @@ const Moments = z.record(z.string(), z.number());
 export const perArm = <Each extends z.ZodType>(each: Each) =>
   strictObject({ control: each, treatment: each });
 
+/** Whether the rule does not serve what it should after a rollback. */
+export const NotReplaced = z
+  .boolean()
+  .optional()
+  .describe(
+    'Whether another caller has changed the rule, so that its percentage was set to 0 instead.',
+  );
+
 /** Everything that a guardrail was computed from, so that others can compute it again. */
 export const HarmEvidence = strictObject({
   kind: z.literal('harm'),

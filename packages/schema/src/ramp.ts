@@ -7,7 +7,7 @@ import {
   readOnlyFields,
   serverManagedFields,
 } from './flag.ts';
-import { HarmEvidence, perArm } from './harm.ts';
+import { HarmEvidence, NotReplaced, perArm } from './harm.ts';
 import { LIMITS } from './limits.ts';
 import { Rule } from './rule.ts';
 import { strictObject } from './strict-object.ts';
@@ -59,6 +59,12 @@ export type RampState = z.infer<typeof RampState>;
 /** Why the data of a ramp cannot be trusted. */
 export const MismatchEvidence = strictObject({
   kind: z.literal('mismatch'),
+  cause: z
+    .enum(['units', 'variants', 'switched'])
+    .optional()
+    .describe(
+      'units: their numbers do not fit the weights; variants: more than 1 % of the exposures are to a variant that the rule does not serve; switched: more than 1 % of the units saw both variants.',
+    ),
   units: perArm(z.number()),
   logEvidence: z.number().nullable().describe('Against equal numbers of units.'),
   exposures: z.number(),
@@ -76,6 +82,7 @@ export const RampReason = strictObject({
   at: Instant,
   revision: z.int().min(0).describe('The revision of the flag set that it was decided on.'),
   evidence: z.discriminatedUnion('kind', [HarmEvidence, MismatchEvidence]).optional(),
+  notReplaced: NotReplaced,
 }).meta({ id: 'RampReason' });
 export type RampReason = z.infer<typeof RampReason>;
 

@@ -189,11 +189,17 @@ export const ResultsHealth = strictObject({
     'Exposures whose variant the server could not check, because the provider sent hashed units, by SDK.',
   ),
   dropped: strictObject({ exposures: z.int(), tracks: z.int() }).describe(
-    'Events that providers could not send.',
+    'Events that providers could not send: all of the environment, also those of other experiments and before this run.',
   ),
-  rejected: counts.describe('Events that the server refused, by code.'),
-  lagSeconds: z.int(),
-  unknownEvents: z.array(z.string()).describe('Names of tracking events that no metric has.'),
+  rejected: counts.describe(
+    'Events that the server refused, by code: all of the environment, also those of other experiments and before this run.',
+  ),
+  lagSeconds: z
+    .int()
+    .describe('The age of the oldest event of the environment that is not counted yet.'),
+  unknownEvents: z
+    .array(z.string())
+    .describe('Names of tracking events of the environment that no metric has.'),
   units: strictObject({
     bySdk: z.record(z.string(), counts),
     byDay: z.record(z.string(), counts).describe('By the UTC day of the first exposure.'),

@@ -114,8 +114,9 @@ const carryOut = (
     const done = { ...harm, at: formatInstant(at), revision: revisionOf(id) };
     const target = targetOf(records, current);
     const change = target === undefined ? {} : CHANGES[harm.done](current, target);
-    const text = change.isReplaced === false ? `${done.text} ${NOT_REPLACED}` : done.text;
-    const harms = [...(current.harms ?? []), { ...done, text }];
+    const notReplaced = { text: `${done.text} ${NOT_REPLACED}`, notReplaced: true };
+    const found = { ...done, ...(change.isReplaced === false && notReplaced) };
+    const harms = [...(current.harms ?? []), found];
     const over = harm.done === 'rollback' ? stopped(current, at) : current;
     const after = { ...over, ...serverFieldsAfter(current, at), harms };
     return planOf(view, { environment: live.environment, at, current, after, target, ...change });

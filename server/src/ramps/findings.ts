@@ -32,24 +32,31 @@ const mismatchOf = (ramp: Ramp, look: RampLook): Finding[] => {
   const mismatched = sumOf(health.mismatched);
   const quarantined = sumOf(moments.quarantined);
   const exposures = health.exposures + mismatched;
-  const text = sampleRatio.mismatch
-    ? 'The variants do not have the same number of units.'
+  const cause = sampleRatio.mismatch
+    ? 'units'
     : isDoubtful(mismatched, exposures)
-      ? 'More than 1 % of the exposures are to a variant that the rule does not serve.'
+      ? 'variants'
       : isDoubtful(quarantined, units.control + units.treatment)
-        ? 'More than 1 % of the units saw both variants.'
+        ? 'switched'
         : undefined;
-  if (text === undefined) return [];
+  if (cause === undefined) return [];
   const { logEvidence } = sampleRatio;
   const evidence = {
     kind: 'mismatch',
+    cause,
     units,
     logEvidence,
     exposures,
     mismatched,
     quarantined,
   } as const;
-  return [{ code: 'mismatch', act: ramp.onMismatch, text, evidence }];
+  return [{ code: 'mismatch', act: ramp.onMismatch, text: CAUSES[cause], evidence }];
+};
+
+const CAUSES = {
+  units: 'The variants do not have the same number of units.',
+  variants: 'More than 1 % of the exposures are to a variant that the rule does not serve.',
+  switched: 'More than 1 % of the units saw both variants.',
 };
 
 const sumOf = (counts: Readonly<Record<string, number>>): number =>

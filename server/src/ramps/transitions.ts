@@ -87,7 +87,7 @@ export const rolledBack = (
   const written = flagAfter(flag, at, withRuleBefore(flag, ramp, isRuleNeeded));
   const explained = isAsWritten(ramp, flag)
     ? reason
-    : { ...reason, text: `${reason.text} ${NOT_REPLACED}` };
+    : { ...reason, text: `${reason.text} ${NOT_REPLACED}`, notReplaced: true };
   return {
     action: 'ramp.rollback',
     ramp: changed(ramp, at, { state: 'rolledBack', reason: explained, ...ended(ramp, at) }),

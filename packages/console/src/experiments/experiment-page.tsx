@@ -24,6 +24,7 @@ import {
   type ExperimentState,
 } from './experiments.ts';
 import { Fact } from './fact.tsx';
+import { Harms } from './harms.tsx';
 import { recommendationText, warningText } from './recommendation.ts';
 import { ResultsSections } from './results.tsx';
 import { UnseenEvents, type Warnings } from './unseen-events.tsx';
@@ -82,6 +83,7 @@ const LoadedExperiment = ({ environment, name }: LoadedExperimentProps) => {
               </p>
             )}
             <Actions environment={environment} experiment={response} />
+            <Harms harms={response.harms} control={response.control} />
             {response.run !== undefined && (
               <ResultsSections
                 environment={environment}

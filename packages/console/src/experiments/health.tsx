@@ -67,8 +67,9 @@ type BySdkProps = HealthProps & { readonly variants: readonly string[] };
 
 /** The units that each SDK enrolled, and whether their numbers fit the weights. */
 const UnitsBySdk = ({ health, variants }: BySdkProps) => {
-  const { units, sampleRatio, mismatched } = health;
-  const names = [...new Set([...Object.keys(units.bySdk), ...Object.keys(mismatched)])].toSorted();
+  const { units, sampleRatio, mismatched, unverified } = health;
+  const counted = [units.bySdk, mismatched, unverified].flatMap(counts => Object.keys(counts));
+  const names = [...new Set(counted)].toSorted();
   if (names.length === 0) return null;
   return (
     <>
@@ -85,6 +86,7 @@ const UnitsBySdk = ({ health, variants }: BySdkProps) => {
               ))}
               <th scope="col">{t('health.column.ratio')}</th>
               <th scope="col">{t('health.column.mismatched')}</th>
+              <th scope="col">{t('health.column.unverified')}</th>
             </tr>
           </thead>
           <tbody>
@@ -100,6 +102,7 @@ const UnitsBySdk = ({ health, variants }: BySdkProps) => {
                   <RatioBadge ratio={sampleRatio.bySdk[name]} />
                 </td>
                 <td>{formatNumber(mismatched[name] ?? 0)}</td>
+                <td>{formatNumber(unverified[name] ?? 0)}</td>
               </tr>
             ))}
           </tbody>

@@ -82,16 +82,17 @@ const Entry = ({
 }: {
   readonly entry: AuditEntry;
 }) => {
-  const reason = isRamp(after) ? reasonOf(action, after) : undefined;
+  const ramp = isRamp(after) ? after : undefined;
+  const reason = ramp && reasonOf(action, ramp);
   return (
     <ListItem
       title={describeAction(action)}
       about={[
-        isRamp(after) ? describeStep(action, after) : undefined,
+        ramp && describeStep(action, ramp),
         t('audit.by', { name: actor.name, time: formatTime(at) }),
         comment === undefined ? undefined : `“${comment}”`,
       ]}
-      below={reason !== undefined && <Reason reason={reason} />}
+      below={ramp && reason && <Reason reason={reason} ramp={ramp} />}
     />
   );
 };

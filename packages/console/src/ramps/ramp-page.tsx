@@ -98,11 +98,11 @@ const Progress = ({ environment, ramp }: RampProps) => (
     <p className={`verdict ${ramp.state}`} role="status">
       {describeProgress(ramp)}
     </p>
-    {ramp.reason !== undefined && <Reason reason={ramp.reason} />}
+    {ramp.reason !== undefined && <Reason reason={ramp.reason} ramp={ramp} />}
     <StepLine ramp={ramp} />
     {isAtWork(ramp) && <AtWork environment={environment} ramp={ramp} />}
     {(ramp.noted ?? []).map(reason => (
-      <Reason key={`${reason.at} ${reason.text}`} reason={reason} />
+      <Reason key={`${reason.at} ${reason.text}`} reason={reason} ramp={ramp} />
     ))}
   </Section>
 );

@@ -2,17 +2,17 @@ import { shortNumber } from '../experiments/numbers.ts';
 import { formatNumber, formatPercentage } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { formatTime } from '../i18n/time.ts';
-import type { RampReason } from './ramps.ts';
+import type { Ramp, RampReason } from './ramps.ts';
 
-type ReasonProps = { readonly reason: RampReason };
+type ReasonProps = { readonly reason: RampReason; readonly ramp: Ramp };
 
 /** Why a ramp was paused, rolled back or warned about, with everything that it was decided on. */
-export const Reason = ({ reason }: ReasonProps) => {
-  const { code, text, at, revision, evidence } = reason;
+export const Reason = ({ reason, ramp }: ReasonProps) => {
+  const { code, at, revision, evidence } = reason;
   return (
     <div className={`reason ${code}`}>
       <p>
-        <strong>{t(`ramps.reason.${code}`)}</strong> <bdi>{text}</bdi>
+        <strong>{t(`ramps.reason.${code}`)}</strong> <bdi>{describeReason(reason, ramp)}</bdi>
       </p>
       <p className="hint">{t('ramps.decidedAt', { time: formatTime(at), revision })}</p>
       {evidence !== undefined && (
@@ -23,6 +23,21 @@ export const Reason = ({ reason }: ReasonProps) => {
       )}
     </div>
   );
+};
+
+/** Returns more than the code, if there is more. Ramps of earlier versions have only the text of the server for it. */
+const describeReason = ({ text, evidence, notReplaced }: RampReason, ramp: Ramp): string =>
+  [
+    evidence === undefined ? '' : (describeFinding(evidence, ramp) ?? text),
+    notReplaced === true ? t('harm.notReplaced') : '',
+  ]
+    .filter(Boolean)
+    .join(' ');
+
+const describeFinding = (evidence: Evidence, { treatment, control }: Ramp): string | undefined => {
+  if (evidence.kind === 'harm')
+    return t('harm.worse', { variant: treatment, control: control ?? '', metric: evidence.metric });
+  return evidence.cause && t(`ramps.cause.${evidence.cause}`);
 };
 
 type Evidence = NonNullable<RampReason['evidence']>;
