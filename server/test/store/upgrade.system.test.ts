@@ -27,7 +27,8 @@ const unitsOf = (variants: readonly { readonly units: number }[]): number =>
 it('data of an earlier version has the same results, health and events, and the same ramp', async () => {
   const { server } = await startOnEarlierData();
   await using _ = server;
-  expect(await read(server)).toEqual(expected);
+  // A later version may have more fields.
+  expect(await read(server)).toMatchObject(expected);
 });
 
 it('an experiment of an earlier version continues, and knows its units', async () => {
