@@ -46,10 +46,12 @@ describe('signing in', () => {
     await page.fill('input[name=key]', 'wrong-key-0123456789-0123456789');
     await page.keyboard.press('Enter');
     await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/key/);
+    const entries = await page.evaluate('history.length');
     await signIn(page);
     await page.waitForSelector('.flag-key');
     expect(await page.locator('.flag-key').allInnerTexts()).toEqual(['wanted']);
     expect(new URL(page.url()).searchParams.get('q')).toBe('tag:"a b"');
+    expect(await page.evaluate('history.length')).toBe(entries);
   });
 
   it('lasts over a reload, and ends by signing out', async () => {
@@ -69,14 +71,19 @@ describe('signing in', () => {
     expect(new URL(page.url()).origin).toBe(tests.url);
   });
 
-  it('is required again once the key has been deleted', async () => {
+  it('is required again once the key has been deleted, and forgets what it has read', async () => {
+    await create('first');
     const key = await tests.server.keyOf('editor', '*');
     const page = await openPage(tests.browser, `${tests.url}/flags`, { expected: /401/ });
     await signIn(page, key);
+    await page.waitForSelector('.flag-key');
     const { body } = await tests.server.request('GET', '/api/v1/keys');
     const { id } = body.items.find(({ role }: { role: string }) => role === 'editor');
     await tests.server.request('DELETE', `/api/v1/keys/${id}`);
     await page.waitForURL(/sign-in\?to=/);
+    await page.route(/trpc/, () => {});
+    await signIn(page, await tests.server.keyOf('viewer', 'development'));
+    await page.getByText('Loading…').waitFor();
     expect(await page.locator('.flag-key').count()).toBe(0);
   });
 });
@@ -286,6 +293,7 @@ describe('the list of flags', () => {
     await page.waitForSelector('.live:not(.waiting)');
     await page.context().setOffline(true);
     await page.waitForSelector('.live.waiting');
+    await page.getByText('The server does not respond. Reconnecting').waitFor();
     await switchOf(page, 'first').click();
     await expectSoon(() => page.getByRole('alert').allInnerTexts()).toEqual([
       expect.stringContaining('does not respond'),
@@ -293,6 +301,7 @@ describe('the list of flags', () => {
     await page.context().setOffline(false);
     await page.getByRole('button', { name: 'Dismiss' }).click();
     await page.waitForSelector('.live:not(.waiting)');
+    await page.locator('.connection:empty').waitFor({ state: 'attached' });
     await switchOf(page, 'first').click();
     await expectSoon(() => enabledIn('first')).toBe(true);
   });
@@ -302,9 +311,9 @@ describe('the list of flags', () => {
     const page = await open();
     await page.waitForSelector('.live:not(.waiting)');
     const held: Route[] = [];
-    await page.route(/healthz|trpc/, route => void held.push(route));
+    await page.route(/readyz|trpc/, route => void held.push(route));
     await page.waitForSelector('.live.waiting');
-    await page.unroute(/healthz|trpc/);
+    await page.unroute(/readyz|trpc/);
     await tests.server.api('PATCH', '/flags/first', { body: { enabled: true } });
     for (const route of held) await route.continue().catch(() => {});
     await switchOf(page, 'first').and(page.locator('[aria-checked=true]')).waitFor();
@@ -344,6 +353,8 @@ describe('the list of flags', () => {
     await switchOf(page, 'first').click();
     await expectSoon(() => page.getByRole('alert').innerText()).toMatch(/store/);
     await page.locator('[role=switch][aria-checked=false]').waitFor();
+    await page.route(/readyz/, route => route.fulfill({ json: { status: 'degraded' } }));
+    await page.getByText('The store is away. Evaluations continue').waitFor();
     await closePages(tests.browser);
   });
 
@@ -496,6 +507,9 @@ describe.each<PageOptions>([
     await page.waitForSelector('[role=dialog]');
     await check('new flag');
     await page.keyboard.press('Escape');
+    await page.setViewportSize({ width: options.width ?? 1_440, height: 256 });
+    const list = await page.locator('.grid-scroller, .cards-scroller').boundingBox();
+    expect(list?.height).toBeGreaterThanOrEqual(150);
     await page.getByRole('searchbox').fill('nothing:known at-all');
     await page.waitForSelector('.empty');
     await check('no result');

@@ -49,6 +49,27 @@ describe('trying a flag', () => {
     expect(await region(page, 'Live').innerText()).toContain('TARGETING_MATCH');
   });
 
+  it('shows what a context gets of all flags of an environment', async () => {
+    await create('checkout');
+    await create('other', { enabled: false });
+    const page = await open('/flags/checkout?tab=try');
+    await page.getByRole('link', { name: 'All flags in production' }).click();
+    const rows = () => page.locator('.all-results tbody tr').allInnerTexts();
+    await expectSoon(rows).toEqual([
+      'checkout\toff\tfalse\tDEFAULT',
+      'other\t–\tthe default value in the code\tDISABLED',
+    ]);
+    await page.getByRole('button', { name: 'Add attribute' }).click();
+    const attribute = page.getByRole('group', { name: 'Attribute 2' });
+    await attribute.getByRole('combobox', { name: 'Attribute', exact: true }).fill('plan');
+    await attribute.getByRole('textbox', { name: 'Value' }).fill('pro');
+    await page.getByRole('searchbox').fill('check');
+    await expectSoon(rows).toEqual(['checkout\ton\ttrue\tTARGETING_MATCH']);
+    await tests.server.api('PATCH', '/flags/checkout', { body: { enabled: false } });
+    await expectSoon(rows).toEqual([expect.stringContaining('DISABLED')]);
+    expect(page.url()).toContain('/try?env=production&q=check');
+  });
+
   it('takes a context as JSON, and reports what is not JSON or not of its type', async () => {
     await create('checkout');
     const page = await open('/flags/checkout?tab=try');

@@ -236,6 +236,14 @@ describe('the settings', () => {
     expect(await other.locator('.wide-page').count()).toBe(0);
   });
 
+  it('list the servers, with their store and what they lack', async () => {
+    const page = await open('/settings/servers');
+    await page.getByText('The store is available.').waitFor();
+    const server = page.locator('.item');
+    expect(await server.count()).toBe(1);
+    expect(await server.innerText()).toMatch(/sends you this page[^]+version [^]+has all changes/);
+  });
+
   it('keep what was chosen for this browser', async () => {
     const page = await open('/settings/account');
     await page.getByLabel('Appearance').selectOption('dark');
@@ -252,7 +260,7 @@ describe('the settings', () => {
     expect(await create.getAttribute('aria-disabled')).toBe('true');
     expect(await create.getAttribute('title')).toContain('admin');
     expect(await page.getByRole('dialog').count()).toBe(0);
-    for (const name of ['Keys', 'People', 'Groups', 'Invitations']) {
+    for (const name of ['Keys', 'People', 'Groups', 'Invitations', 'Servers']) {
       await page.getByRole('link', { name }).click();
       await page.locator('.note').getByText('admin').waitFor();
     }

@@ -9,7 +9,7 @@ import {
   type TRPCClient,
 } from '@trpc/client';
 
-import { isSignedOut } from './errors.ts';
+import { isRefused, isSignedOut } from './errors.ts';
 import { CONSOLE_HEADER, createSessions, type Sessions } from './sessions.ts';
 
 /** Everything that the console receives from its server. */
@@ -17,9 +17,12 @@ export type Api = {
   readonly procedures: TRPCClient<AppRouter>;
   readonly sessions: Sessions;
   readonly queries: QueryClient;
-  /** Resolves with whether the server responds within a few seconds. */
-  readonly responds: () => Promise<boolean>;
+  /** Resolves with the state of the server, which is `away` if it does not respond within a few seconds. */
+  readonly readHealth: () => Promise<Health>;
 };
+
+/** A server without its store evaluates, but writes nothing. */
+export type Health = 'ready' | 'withoutStore' | 'away';
 
 /** Servers and proxies accept request lines of 8 KiB or more. */
 const MAX_URL_LENGTH = 7_000;
@@ -41,7 +44,7 @@ export const createApi = (basePath: string): Api => {
         // A server on the same machine responds without a network.
         networkMode: 'always',
         staleTime: STALE_MS,
-        retry: (failures, error) => !isSignedOut(error) && failures < 2,
+        retry: (failures, error) => !isRefused(error) && failures < 2,
       },
       mutations: { networkMode: 'always' },
     },
@@ -50,20 +53,26 @@ export const createApi = (basePath: string): Api => {
     procedures: createProcedures(`${basePath}trpc`),
     sessions: createSessions(basePath, localStorage),
     queries,
-    responds: () => responds(`${basePath}healthz`),
+    readHealth: () => readHealth(`${basePath}readyz`),
   };
 };
 
 const MAX_RESPONSE_MS = 4_000;
 
-const responds = async (url: string): Promise<boolean> => {
+const readHealth = async (url: string): Promise<Health> => {
   const signal = AbortSignal.timeout(MAX_RESPONSE_MS);
   try {
-    return (await fetch(url, { cache: 'no-store', signal })).ok;
+    const response = await fetch(url, { cache: 'no-store', signal });
+    // A proxy without a server responds with a page.
+    const body: unknown = await response.json();
+    return isDegraded(body) ? 'withoutStore' : 'ready';
   } catch {
-    return false;
+    return 'away';
   }
 };
+
+const isDegraded = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'status' in body && body.status === 'degraded';
 
 export const SESSION_KEY = ['session'] as const;
 

@@ -25,6 +25,14 @@ export const statusOf = (error: unknown): number | undefined => {
 export const isSignedOut = (error: unknown): boolean => statusOf(error) === 401;
 
 const SERVER_ERROR = 500;
+const TOO_MANY_REQUESTS = 429;
+
+/** Whether the server refuses a request, and would refuse it again. */
+export const isRefused = (error: unknown): boolean => {
+  const status = statusOf(error);
+  return status !== undefined && status < SERVER_ERROR && status !== TOO_MANY_REQUESTS;
+};
+
 const UNAVAILABLE = 503;
 
 /** Whether the message of an error helps the person who sent the request, as that of a store that is away does. */

@@ -15,6 +15,7 @@ import { readSearch } from '../flags/flags-search.ts';
 import { readCompareSearch } from '../promotion/compare-search.ts';
 import { readSegmentSearch } from '../segments/segment-search.ts';
 import { SignInPage } from '../session/sign-in-page.tsx';
+import { readTrySearch } from '../try/try-search.ts';
 import { ErrorPage, NotFoundPage, PendingPage, UnknownPage } from './pages.tsx';
 import { Shell } from './shell.tsx';
 
@@ -147,6 +148,13 @@ const compare = createRoute({
   component: lazyRouteComponent(() => import('../promotion/compare-page.tsx'), 'ComparePage'),
 });
 
+const tryAll = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'try',
+  validateSearch: readTrySearch,
+  component: lazyRouteComponent(() => import('../try/try-page.tsx'), 'TryPage'),
+});
+
 const audit = createRoute({
   getParentRoute: () => signedIn,
   path: 'audit',
@@ -204,6 +212,12 @@ const invitations = createRoute({
   ),
 });
 
+const servers = createRoute({
+  getParentRoute: () => settings,
+  path: 'servers',
+  component: lazyRouteComponent(() => import('../settings/servers-page.tsx'), 'ServersPage'),
+});
+
 const account = createRoute({
   getParentRoute: () => settings,
   path: 'account',
@@ -231,8 +245,18 @@ const routeTree = root.addChildren([
     ramp,
     experiment,
     compare,
+    tryAll,
     audit,
-    settings.addChildren([settingsStart, environments, keys, people, groups, invitations, account]),
+    settings.addChildren([
+      settingsStart,
+      environments,
+      keys,
+      people,
+      groups,
+      invitations,
+      servers,
+      account,
+    ]),
     unknown,
   ]),
 ]);

@@ -31,7 +31,10 @@ export const Shell = () => {
   useShortcuts(setDialog);
   useFocusInPage(MAIN_ID);
   const [isLeaving, setIsLeaving] = useState(false);
-  const isLive = useLive(api, !isLeaving && current.data !== null && session.grants.length > 0);
+  const { isLive, health } = useLive(
+    api,
+    !isLeaving && current.data !== null && session.grants.length > 0,
+  );
   const signOut = async (): Promise<void> => {
     // Streams of the page end first: without a session they would be refused.
     flushSync(() => setIsLeaving(true));
@@ -79,6 +82,9 @@ export const Shell = () => {
         <Account session={session} apiUrl={`${basePath}docs`} onSignOut={signOut} />
       </header>
       <main id={MAIN_ID} className="main" tabIndex={-1}>
+        <p className="connection" role="status">
+          {health !== 'ready' && t(health === 'away' ? 'app.reconnecting' : 'app.withoutStore')}
+        </p>
         <LiveContext value={isLive}>{!isLeaving && <Outlet />}</LiveContext>
       </main>
       <Later isNeeded={dialog !== undefined}>

@@ -138,7 +138,7 @@ const Comparisons = ({ metrics }: { readonly metrics: readonly MetricResults[] }
   const scale = scaleOf(metrics);
   return (
     <div className="table-scroller" tabIndex={0} role="region" aria-label={t('results.metrics')}>
-      <table className="results">
+      <table className="results comparisons">
         <thead>
           <tr>
             <th scope="col">{t('results.metric')}</th>
@@ -181,16 +181,19 @@ const ComparisonRow = ({ metric, comparison, scale }: ComparisonRowProps) => {
         <bdi>{metric.metric}</bdi>{' '}
         <span className="hint">{t(`experiments.role.${metric.role}`)}</span>
       </th>
-      <td>
+      <td data-name={t('results.variant')}>
         <bdi>{variant}</bdi>
       </td>
-      <td>{shortNumber(control.mean)}</td>
-      <td>{shortNumber(treatment.mean)}</td>
-      <td>{signedPercentage(relative)}</td>
-      <td>
+      <td data-name={t('results.control')}>{shortNumber(control.mean)}</td>
+      <td data-name={t('results.treatment')}>{shortNumber(treatment.mean)}</td>
+      <td data-name={t('results.change')}>{signedPercentage(relative)}</td>
+      <td
+        data-name={t('results.interval', { scale: formatPercentage(scale) })}
+        className="interval-cell"
+      >
         <Interval comparison={comparison} scale={scale} />
       </td>
-      <td>
+      <td data-name={t('results.verdict')} className="verdict-cell">
         <span className={`badge ${outcome}`}>{t(`results.comparison.${outcome}`)}</span>
         {reason !== null && <p className="hint">{t(`results.reason.${reason}`)}</p>}
         {decidedAt !== null && (

@@ -78,6 +78,9 @@ const INVALID_NUMBER = -1;
 const parseNumber = (text: string): number =>
   text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : INVALID_NUMBER;
 
+/** Percentages are at most 100, so a comma begins their decimals. */
+const parsePercentage = (text: string): number => parseNumber(text.replace(',', '.'));
+
 const formatNumber = (value: number): string => (value === INVALID_NUMBER ? '' : String(value));
 
 type SplitFormProps = {
@@ -152,7 +155,7 @@ const RolloutForm = ({ rule, attributes, onChange }: RolloutFormProps) => {
         <ParsedInput
           id={`${id}-percentage`}
           value={rule.percentage ?? null}
-          parse={text => (text.trim() === '' ? null : parseNumber(text))}
+          parse={text => (text.trim() === '' ? null : parsePercentage(text))}
           format={value => (value === null ? '' : formatNumber(value))}
           inputMode="decimal"
           placeholder="100"

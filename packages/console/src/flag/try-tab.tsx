@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import { useId } from 'react';
 
 import { describeError } from '../app/pages.tsx';
@@ -64,6 +65,9 @@ export const TryTab = (props: TryTabProps) => {
         {evaluations !== undefined && (
           <Environments evaluations={evaluations} environments={overview.environments} />
         )}
+        <Link to="/try" search={{ env: environment }}>
+          {t('try.all', { environment })}
+        </Link>
         {context !== undefined && (
           <details>
             <summary>{t('try.code')}</summary>

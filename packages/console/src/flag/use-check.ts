@@ -16,7 +16,7 @@ const TOO_MANY_REQUESTS = 429;
 const MAX_RETRIES = 3;
 
 /** The server runs few previews of one person at the same time. */
-export const retryWhenBusy = (failures: number, error: unknown): boolean =>
+export const retryWhenBusy = (failures: number, error: Error): boolean =>
   statusOf(error) === TOO_MANY_REQUESTS && failures < MAX_RETRIES;
 
 export const contextsOptions = ({ procedures }: Api, environment: string) =>

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query';
 
-import type { Api } from '../api/api.ts';
+import type { Api, Health } from '../api/api.ts';
 import { inOrder, withRows, type Overview } from './overview.ts';
 
 export const overviewOptions = ({ procedures }: Api) =>
@@ -38,8 +38,13 @@ const PROBE_MS = 5_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
+type Listeners = {
+  readonly onLive: (isLive: boolean) => void;
+  readonly onHealth: (health: Health) => void;
+};
+
 /** Keeps the overview in the cache current. Returns a function that ends this. */
-export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (() => void) => {
+export const followOverview = (api: Api, { onLive, onHealth }: Listeners): (() => void) => {
   const options = overviewOptions(api);
   let hasEnded = false;
   let isCurrent = false;
@@ -89,7 +94,10 @@ export const followOverview = (api: Api, onLive: (isLive: boolean) => void): (()
   };
 
   const probe = async (): Promise<void> => {
-    if (isCurrent && !(await api.responds()) && isCurrent) retry();
+    const health = await api.readHealth();
+    if (hasEnded) return;
+    onHealth(health);
+    if (health === 'away' && isCurrent) retry();
   };
   const probeNow = (): void => void probe();
 

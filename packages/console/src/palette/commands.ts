@@ -29,12 +29,14 @@ export const PAGES = [
   '/experiments/ramps',
   '/experiments/metrics',
   '/compare',
+  '/try',
   '/audit',
   '/settings/environments',
   '/settings/keys',
   '/settings/people',
   '/settings/groups',
   '/settings/invitations',
+  '/settings/servers',
   '/settings/account',
 ] as const;
 export type Page = (typeof PAGES)[number];
@@ -46,12 +48,14 @@ const PAGE_NAMES: Readonly<Record<Page, () => string>> = {
   '/experiments/ramps': () => t('ramps.title'),
   '/experiments/metrics': () => t('metrics.title'),
   '/compare': () => t('compare.title'),
+  '/try': () => t('flag.tab.try'),
   '/audit': () => t('audit.title'),
   '/settings/environments': () => t('settings.page.environments'),
   '/settings/keys': () => t('settings.page.keys'),
   '/settings/people': () => t('settings.page.people'),
   '/settings/groups': () => t('settings.page.groups'),
   '/settings/invitations': () => t('settings.page.invitations'),
+  '/settings/servers': () => t('settings.page.servers'),
   '/settings/account': () => t('settings.page.account'),
 };
 

@@ -16,6 +16,7 @@ const shortcuts = (): readonly (readonly [keys: string, what: string])[] => [
   ['g x', t('experiments.title')],
   ['g r', t('ramps.title')],
   ['g c', t('compare.title')],
+  ['g t', t('flag.tab.try')],
   ['g a', t('audit.title')],
   ['g e', t('settings.page.environments')],
   ['?', t('shortcuts.title')],

@@ -10,6 +10,7 @@ export const GO_TO = {
   x: '/experiments',
   r: '/experiments/ramps',
   c: '/compare',
+  t: '/try',
   a: '/audit',
   e: '/settings/environments',
 } as const;

@@ -22,11 +22,13 @@ export const useStartSession = <Input>({ api, start, to }: Start<Input>) => {
   return useMutation({
     mutationFn: async (input: Input) => {
       await start(input);
+      // Nothing that another person has read is shown.
+      api.queries.removeQueries();
       const session = await api.queries.fetchQuery({ ...sessionOptions(api), staleTime: 0 });
       // The browser ignores a secure cookie on plain HTTP.
       if (session === null) throw new CookieError();
     },
-    onSuccess: () => router.history.push(to),
+    onSuccess: () => router.history.replace(to),
   });
 };
 

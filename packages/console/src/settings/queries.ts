@@ -65,3 +65,13 @@ export const tokensOptions = ({ procedures }: Api) =>
     queryKey: ['tokens'] as const,
     queryFn: () => readAll(page => procedures.account.listTokens.query(page)),
   });
+
+/** How often the servers report to each other, in milliseconds. */
+const REPORT_MS = 2_000;
+
+export const statusOptions = ({ procedures }: Api) =>
+  queryOptions({
+    queryKey: ['status'] as const,
+    queryFn: () => procedures.status.read.query({}),
+    refetchInterval: REPORT_MS,
+  });

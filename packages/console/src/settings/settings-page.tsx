@@ -4,7 +4,15 @@ import { useEffect } from 'react';
 import { showCurrent } from '../components/show-current.ts';
 import { t } from '../i18n/i18n.ts';
 
-const PAGES = ['environments', 'keys', 'people', 'groups', 'invitations', 'account'] as const;
+const PAGES = [
+  'environments',
+  'keys',
+  'people',
+  'groups',
+  'invitations',
+  'servers',
+  'account',
+] as const;
 
 /** The frame of the pages of the settings. */
 export const SettingsPage = () => {

@@ -220,6 +220,12 @@ export const SCREENS: readonly Screen[] = [
     overlays: [button(/^Promote/)],
   },
   {
+    name: 'try',
+    route: '/try',
+    path: `/try?env=${SHOWN.environment}`,
+    ready: '.all-results',
+  },
+  {
     name: 'audit',
     route: '/audit',
     path: '/audit',
@@ -231,6 +237,7 @@ export const SCREENS: readonly Screen[] = [
   settingsScreen('people', button(/^Edit /), button(/^Reset /), button(/^Delete /)),
   settingsScreen('groups', button('New group'), button(/^Edit /), button(/^Delete /)),
   settingsScreen('invitations', button('Invite'), button(/^Withdraw /)),
+  settingsScreen('servers'),
   settingsScreen('account', button('Change password'), button('New token')),
   { name: 'unknown page', route: '/$', path: '/unknown', ready: '.page h1' },
 ];
