@@ -237,7 +237,11 @@ export const createSender = (
     running = undefined;
     if (open.length > 0) schedule(isFull() ? 0 : flushMs);
   };
-  const start = () => (running ??= deliverAll());
+  const start = async () => {
+    // Without a batch, the delivery would end before it is known to run.
+    if (waiting.size > 0) running ??= deliverAll();
+    await running;
+  };
 
   const schedule = (ms: number) => {
     cancelTimer();

@@ -362,6 +362,7 @@ it('if the queue is full, the oldest tracking events are dropped first', async (
 
 it('flush sends at once, and a closed provider sends the rest and ends all timers', async () => {
   const { client, provider, runtime } = await start();
+  expect(await provider.flush()).toBe(true);
   client.getBooleanValue('checkout', false);
   const flushed = provider.flush();
   await settle();

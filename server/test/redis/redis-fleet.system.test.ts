@@ -101,8 +101,11 @@ it('the remaining servers share the limit of one that has stopped', async () => 
   }
 });
 
-const evaluate = (server: RedisServer, key: string) =>
-  server.request('POST', '/api/v1/evaluations', { key, body: { context: {} } });
+const evaluate = (server: RedisServer, key: string) => {
+  const send = () => server.request('POST', '/api/v1/evaluations', { key, body: { context: {} } });
+  // The server may close a connection that was idle just when this process uses it again.
+  return send().catch(send);
+};
 
 /** Creates a key and waits until every server accepts it. That uses one of its requests. */
 const viewerKey = async (): Promise<string> => {
