@@ -610,8 +610,8 @@ const momentsOf = async (
   { experiment, atMs }: Pick<FoldCase, 'experiment' | 'atMs'>,
 ) => {
   await moveTo(clock, atMs);
-  const at = new Date(atMs).toISOString();
-  const { body, status, text } = await server.api('GET', `/experiments/ab/moments?at=${at}`);
+  const path = `/experiments/ab/moments?at=${new Date(atMs).toISOString()}`;
+  const { body, status, text } = await server.api('GET', path);
   expect([status, text]).toEqual([200, expect.any(String)]);
   const { units, quarantined, metrics } = body;
   const byVariant = <Value>(f: (variant: string) => Value) => ({

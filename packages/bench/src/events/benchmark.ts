@@ -120,7 +120,7 @@ const Address = z.object({ port: z.number() });
 /** Starts a server that does nothing with what it receives. */
 const startPlain = async () => {
   const child = fork(PLAIN);
-  const [address]: unknown[] = await once(child, 'message');
+  const address: unknown = (await once(child, 'message'))[0];
   return {
     url: `http://127.0.0.1:${Address.parse(address).port}`,
     [Symbol.dispose]: () => child.disconnect(),
