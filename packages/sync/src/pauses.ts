@@ -27,8 +27,8 @@ export type PauseWatch = readonly [check: () => void, stop: () => void];
  */
 export const watchPauses = (runtime: Runtime, onPause: (pause: Pause) => void): PauseWatch => {
   const { monotonic, setTimer } = runtime;
-  let tickedAt = 0;
-  let offsetAtTick = 0;
+  let tickedAt = monotonic();
+  let offsetAtTick = clockOffset(runtime);
   let cancelTimer: () => void = () => undefined;
 
   const check = () => {
@@ -44,13 +44,12 @@ export const watchPauses = (runtime: Runtime, onPause: (pause: Pause) => void): 
     tickedAt = monotonic();
     offsetAtTick = clockOffset(runtime);
   };
-  const schedule = () => {
+  const tick = () => {
+    // Before the check, because its callback may end the watch.
+    cancelTimer = setTimer(TICK_MS, tick);
+    check();
     reset();
-    cancelTimer = setTimer(TICK_MS, () => {
-      check();
-      schedule();
-    });
   };
-  schedule();
+  tick();
   return [check, () => cancelTimer()];
 };

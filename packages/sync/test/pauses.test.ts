@@ -312,3 +312,15 @@ describe('a refresh', () => {
     expect(await refreshed).toBe(true);
   });
 });
+
+it('a follower that is stopped when a pause is noticed has no timers', async () => {
+  const runtime = createFakeRuntime();
+  const following: Follower<FlagSet> = followFlagSet(
+    { url: 'http://flags.test', key: 'k', stream: false, onPause: () => following.stop() },
+    runtime,
+  );
+  await (await runtime.nextRequest()).respond(200, JSON.stringify(setOf(1)));
+  runtime.freeze(40_000);
+  await runtime.advance(1_000);
+  expect(runtime.timerCount()).toBe(0);
+});

@@ -65,13 +65,10 @@ export const resolve = <Type extends keyof ValueTypes, Value extends ValueTypes[
     ...(isServed && { variant }),
     reason: isRestored ? 'CACHED' : evaluation.reason,
     // The metadata of the flag, and what OpenFeature's telemetry expects.
-    flagMetadata: defined({
+    flagMetadata: {
       ...evaluation.metadata,
-      version,
-      flagSetId,
-      ruleId,
-      experiment,
-    }),
+      ...defined({ version, flagSetId, ruleId, experiment }),
+    },
   };
 };
 

@@ -65,6 +65,16 @@ type Count = readonly [flagKey: string, variant: string | null, reason: string, 
 /** A tracking event whose units are not known yet. */
 type HeldEvent = readonly [event: PageEvent, name: string, context: unknown];
 
+/** What the server has not accepted, the oldest first. The first one may be on its way. */
+type Lane = readonly [
+  waiting: Set<Batch>,
+  /** Sends what waits. Resolves when nothing does. If it is urgent, does not wait, unless the server requires it. */
+  start: (isUrgent?: boolean) => Promise<void>,
+  isSending: () => boolean,
+  /** Sends the rest once. */
+  end: () => Promise<unknown>,
+];
+
 /** Sends what a page reports: exposures, tracking events, and how often it got each variant. Never throws. */
 export type Sender = {
   /** Counts what the page got. */
@@ -105,15 +115,7 @@ export const createSender = (
   const sessionSlot = `pennon:exposures:${site}`;
   const session = storage && browserStorage('sessionStorage');
   const instance = newInstance();
-  const scope = createConnectionScope(runtime);
   const closing = new AbortController();
-
-  /** What the server has not accepted, the oldest first. The first one may be on its way. */
-  const waiting = new Set<Batch>();
-  let running: Promise<void> | undefined;
-  let isAsleep = false;
-  /** The routes on which the server does not accept what is sent. */
-  const refused = new Set<string>();
 
   /** The events that are in no batch. */
   let open: PageEvent[] = [];
@@ -129,6 +131,7 @@ export const createSender = (
   let lastError: LastError | undefined;
   let isRestored = false;
   let isDue = false;
+  let isEnded = false;
   let cancelTimer = () => {};
 
   const counts = new Map<string, Count>();
@@ -184,68 +187,90 @@ export const createSender = (
     store([], batch);
   };
 
-  /** Sends a batch once. Resolves to the error, if there is one. */
-  const send = async (
-    batch: Batch,
-    connection: typeof scope,
-    timeoutMs: number,
-  ): Promise<SyncError | undefined> => {
-    let response = '';
-    const error = await connection
-      .send(requestOf(batch), timeoutMs, text => void (response += text))
-      .then(() => undefined, toSyncError);
-    if (error || !waiting.delete(batch)) return error;
-    refused.delete(routeOf(batch));
-    const rejected = listOf(parseJsonObject(response)?.['rejected']);
-    if (rejected.length > 0)
-      recordError(`an event was rejected: ${String(objectOf(rejected[0])['message'])}`);
-    accept(batch, rejected.length);
-    return undefined;
+  /** Sends the batches of one route, one after the other. The failures of a route do not delay the other one. */
+  const createLane = (onIdle: () => void): Lane => {
+    const scope = createConnectionScope(runtime);
+    const waiting = new Set<Batch>();
+    let running: Promise<void> | undefined;
+    let isAsleep = false;
+    let isRefused = false;
+
+    /** Sends a batch once. Resolves to the error, if there is one. */
+    const send = async (
+      batch: Batch,
+      connection: typeof scope,
+      timeoutMs: number,
+    ): Promise<SyncError | undefined> => {
+      let response = '';
+      const error = await connection
+        .send(requestOf(batch), timeoutMs, text => void (response += text))
+        .then(() => undefined, toSyncError);
+      if (error || !waiting.delete(batch)) return error;
+      isRefused = false;
+      const rejected = listOf(parseJsonObject(response)?.['rejected']);
+      if (rejected.length > 0)
+        recordError(`an event was rejected: ${String(objectOf(rejected[0])['message'])}`);
+      accept(batch, rejected.length);
+      return undefined;
+    };
+    const giveUp = (batch: Batch, { message, status }: SyncError, isFinal: boolean) => {
+      waiting.delete(batch);
+      if (!isRefused) onProblem(`the server does not accept ${routeOf(batch)}: ${message}`);
+      isRefused = true;
+      if (!batch.events) return;
+      recordError(message, status);
+      // The next page tries again.
+      if (storage && !isFinal) return;
+      for (const { type } of batch.events) lose(type);
+      if (lost && batch.dropped) {
+        lost.exposures += batch.dropped.exposures;
+        lost.tracks += batch.dropped.tracks;
+      }
+      store([], batch);
+    };
+    /** Sends a batch until it is accepted or given up, or until the browser is responsible for it. */
+    const deliver = async (batch: Batch): Promise<void> => {
+      const giveUpAt = monotonic() + GIVE_UP_MS;
+      for (let failures = 0; waiting.has(batch) && !scope.isClosed(); failures += 1) {
+        const error = await send(batch, scope, RESPONSE_TIMEOUT_MS);
+        if (!error || !waiting.has(batch) || scope.isClosed()) return;
+        const delay = Math.max(scope.retryAfterMs(), retryDelay(failures, random));
+        const isFinal = isAuthError(error) || isRequestError(error);
+        if (isFinal || monotonic() + delay > giveUpAt) return giveUp(batch, error, isFinal);
+        isAsleep = true;
+        await scope.sleep(delay);
+        isAsleep = false;
+      }
+    };
+    const deliverAll = async () => {
+      for (const batch of waiting) await deliver(batch);
+      running = undefined;
+      onIdle();
+    };
+    return [
+      waiting,
+      async isUrgent => {
+        if (isUrgent && isAsleep) scope.interrupt();
+        // Without a batch, the delivery would end before it is known to run.
+        if (waiting.size > 0) running ??= deliverAll();
+        await running;
+      },
+      () => running !== undefined,
+      () => {
+        scope.close();
+        const last = createConnectionScope(runtime);
+        return Promise.all([...waiting].map(batch => send(batch, last, FLUSH_TIMEOUT_MS)));
+      },
+    ];
   };
-  const giveUp = (batch: Batch, { message, status }: SyncError, isFinal: boolean) => {
-    const route = routeOf(batch);
-    waiting.delete(batch);
-    if (!refused.has(route)) onProblem(`the server does not accept ${route}: ${message}`);
-    refused.add(route);
-    if (!batch.events) return;
-    recordError(message, status);
-    // The next page tries again.
-    if (storage && !isFinal) return;
-    for (const { type } of batch.events) lose(type);
-    if (lost && batch.dropped) {
-      lost.exposures += batch.dropped.exposures;
-      lost.tracks += batch.dropped.tracks;
-    }
-    store([], batch);
-  };
-  /** Sends a batch until it is accepted or given up, or until the browser is responsible for it. */
-  const deliver = async (batch: Batch): Promise<void> => {
-    const giveUpAt = monotonic() + GIVE_UP_MS;
-    for (let failures = 0; waiting.has(batch) && !scope.isClosed(); failures += 1) {
-      const error = await send(batch, scope, RESPONSE_TIMEOUT_MS);
-      if (!error || !waiting.has(batch) || scope.isClosed()) return;
-      const delay = Math.max(scope.retryAfterMs(), retryDelay(failures, random));
-      const isFinal = isAuthError(error) || isRequestError(error);
-      if (isFinal || monotonic() + delay > giveUpAt) return giveUp(batch, error, isFinal);
-      isAsleep = true;
-      await scope.sleep(delay);
-      isAsleep = false;
-    }
-  };
-  const deliverAll = async () => {
-    for (const batch of waiting) await deliver(batch);
-    running = undefined;
+  const [waiting, start, isSending, end] = createLane(() => {
     if (open.length > 0) schedule(isFull() ? 0 : flushMs);
-  };
-  const start = async () => {
-    // Without a batch, the delivery would end before it is known to run.
-    if (waiting.size > 0) running ??= deliverAll();
-    await running;
-  };
+  });
+  const [reportsWaiting, startReports, isReporting, endReports] = createLane(() => {});
 
   const schedule = (ms: number) => {
     cancelTimer();
-    if (!scope.isClosed()) cancelTimer = setTimer(ms, tick);
+    if (!isEnded) cancelTimer = setTimer(ms, tick);
   };
   const isFull = () => open.length >= FLUSH_EVENTS || openBytes >= MAX_BATCH_BYTES;
   /** Makes batches of the events that are in none. */
@@ -265,7 +290,7 @@ export const createSender = (
   const tick = () => {
     isDue = false;
     // While a batch is on its way, only whole ones are made. The others follow when it has arrived.
-    if (!running || isFull()) seal();
+    if (!isSending() || isFull()) seal();
     void start();
   };
 
@@ -287,7 +312,7 @@ export const createSender = (
     const text = JSON.stringify(whole);
     if (bytesOf(text).length > MAX_EVENT_BYTES)
       return lose(event.type, `an event has more than ${MAX_EVENT_BYTES} bytes`);
-    if (scope.isClosed()) return;
+    if (isEnded) return;
     open.push(whole);
     openBytes += text.length;
     if (queued() > queue) makeRoom();
@@ -364,9 +389,9 @@ export const createSender = (
       cancelReport ??= setTimer(USAGE_INTERVAL_MS * (0.8 + 0.4 * random()), () => {
         cancelReport = undefined;
         // What the server does not accept must not become more and more.
-        if (running) return scheduleReport();
+        if (isReporting()) return scheduleReport();
         report();
-        void start();
+        void startReports();
       });
   };
   /** Makes reports of what was counted. What exceeds the limit of a count remains for the next one. */
@@ -381,7 +406,7 @@ export const createSender = (
       return [key, variant, reason, Math.min(count, MAX_COUNT)];
     });
     for (const part of inParts(taken, JSON.stringify, MAX_USAGE_ENTRIES, MAX_BATCH_BYTES))
-      waiting.add({
+      reportsWaiting.add({
         instance,
         sequence: (reports += 1),
         // The clock may have been set back.
@@ -408,18 +433,18 @@ export const createSender = (
     if (!isPassed && hasBeacons && batch.events) return;
     // The page may be gone before the response, so a failure has no consequence.
     if (!isPassed) runtime.fetch(url, { ...init, keepalive: true }).catch(() => {});
-    waiting.delete(batch);
+    (batch.events ? waiting : reportsWaiting).delete(batch);
     accept(batch, 0);
   };
   const leave = () => {
     seal();
     // Before usage, because beacons have little room.
-    for (const batch of waiting) if (batch.events) pass(batch);
+    for (const batch of waiting) pass(batch);
     leaveUsage();
   };
   const leaveUsage = () => {
     report();
-    for (const batch of waiting) if (!batch.events) pass(batch);
+    for (const batch of reportsWaiting) pass(batch);
   };
   const onHidden = () => {
     if (document.hidden) leave();
@@ -488,9 +513,9 @@ export const createSender = (
     status: () => ({ queued: queued(), sent, dropped, lastError }),
     async flush() {
       await hashed;
-      if (isAsleep) scope.interrupt();
       seal();
-      const isEmpty = start().then(() => queued() === 0);
+      // What is added during the flush is sent later.
+      const isEmpty = start(true).then(() => waiting.size === 0);
       return trueWithin(isEmpty, FLUSH_TIMEOUT_MS, setTimer);
     },
     listen() {
@@ -504,11 +529,15 @@ export const createSender = (
       closing.abort();
       leaveUsage();
       await hashed;
-      if (scope.isClosed()) return;
+      if (isEnded) return;
       seal();
-      scope.close();
-      const last = createConnectionScope(runtime);
-      await Promise.all([...waiting].map(batch => send(batch, last, FLUSH_TIMEOUT_MS)));
+      isEnded = true;
+      // The `fetch` of an application may not end what is aborted.
+      await trueWithin(
+        Promise.all([end(), endReports()]).then(() => true),
+        FLUSH_TIMEOUT_MS,
+        setTimer,
+      );
     },
   };
 };
@@ -525,5 +554,6 @@ type StoredBatch = Extract<Batch, { events: unknown[] }>;
 
 const isStored = (batch: unknown, now: number): batch is StoredBatch =>
   isJsonObject(batch) &&
-  Array.isArray(batch['events']) &&
+  // Earlier versions stored the text of each event.
+  listOf(batch['events']).some(event => objectOf(event)['type']) &&
   Math.abs(now - Number(batch['at'])) < MAX_STORED_MS;

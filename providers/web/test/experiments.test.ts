@@ -412,3 +412,57 @@ it('nothing is sent if the application has switched it off, and never without a 
   expect([requestsIn(runtime), beacons, local.events.queued]).toEqual([[], [], 0]);
   expect(await local.flush()).toBe(true);
 });
+
+it('flush returns true if the server has accepted what waited, although more was tracked since', async () => {
+  const { client, provider, runtime } = await start();
+  client.track('bought');
+  const flushed = provider.flush();
+  await settle();
+  client.track('bought');
+  await respond(runtime);
+  await expect(flushed).resolves.toBe(true);
+  await runtime.advance(2_000);
+  expect(await respond(runtime)).toMatchObject({ sequence: 2 });
+});
+
+it('usage that the server does not take does not delay events', async () => {
+  const { client, provider, runtime } = await start({ usage: true });
+  client.getBooleanValue('banner', false);
+  await runtime.advance(60_000);
+  const isUsage = ({ url }: { readonly url: string }) => url.endsWith('/api/v1/usage');
+  await runtime.pending.find(isUsage)?.respond(429, '{}', { 'retry-after': '600' });
+  client.track('bought');
+  await runtime.advance(2_000);
+  expect(await respond(runtime)).toMatchObject({ sequence: 1 });
+  client.track('bought');
+  const flushed = provider.flush();
+  await settle();
+  expect(await respond(runtime)).toMatchObject({ sequence: 2 });
+  await expect(flushed).resolves.toBe(true);
+});
+
+it('events of a page that an earlier version has stored are not sent in another form', async () => {
+  const storage = createStorage();
+  const first = await start({ storage });
+  first.client.track('bought');
+  await first.runtime.advance(2_000);
+  const slot = [...storage.slots.keys()].find(each => each.startsWith('pennon:events:')) ?? '';
+  const earlier = { instance: 'i', sequence: 1, at: START, events: [{ text: '{"type":"track"}' }] };
+  storage.slots.set(slot, JSON.stringify([earlier]));
+  const { runtime } = await start({ storage });
+  await runtime.advance(2_000);
+  expect(requestsIn(runtime)).toEqual([]);
+});
+
+it('closing takes at most two seconds, also with a "fetch" that ignores when it is aborted', async () => {
+  const { client, provider, runtime } = open({
+    bootstrap: VALUES,
+    fetch: () => new Promise(() => {}),
+  });
+  await settle();
+  client.track('bought');
+  let isClosed = false;
+  void provider.onClose().then(() => (isClosed = true));
+  await runtime.advance(2_000);
+  expect(isClosed).toBe(true);
+});

@@ -54,6 +54,13 @@ describe('a resolution', () => {
     });
   });
 
+  it('has metadata with the names of what telemetry reads, if there is nothing else of that name', () => {
+    const metadata = { version: 'theirs', experiment: 'spring', flagSetId: 'f', ruleId: 'r' };
+    const evaluations = { f: served(true, { metadata }) };
+    const application = startApplication({ bootstrap: { revision: 1, evaluations } });
+    expect(application.client.getBooleanDetails('f', false).flagMetadata).toEqual(metadata);
+  });
+
   it('has the version, the rule and the flag set, which telemetry reads', () => {
     const evaluations = {
       f: served(true, { version: 4, ruleId: 'r1', metadata: { team: 'shop', version: 'theirs' } }),
