@@ -137,6 +137,10 @@ describe('the page of a flag', () => {
       .locator('.condition-group')
       .getByRole('combobox', { name: 'Operator' })
       .selectOption('exists');
+    await page.getByRole('textbox', { name: 'Percentage' }).fill('a few');
+    await expectSoon(() => sentences(page)).toEqual([
+      expect.stringMatching(/→ \? by targetingKey/),
+    ]);
     await page.getByRole('textbox', { name: 'Percentage' }).fill('12,345');
     await page.getByRole('combobox', { name: 'What the rule serves' }).selectOption('split');
     await page.getByRole('textbox', { name: 'Weight of on' }).fill('150');

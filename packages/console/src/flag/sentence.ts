@@ -62,7 +62,8 @@ export const describeOutcome = (rule: Rule): string => {
   const served = describeServed(rule);
   if (percentage == null || percentage === PERCENT) return served;
   const by = bucketBy ?? 'targetingKey';
-  const share = t('cell.percentage', { percentage });
+  // Text that is not a number is not one from 0 on either.
+  const share = percentage < 0 ? '?' : t('cell.percentage', { percentage });
   return t('sentence.percentage', { share, by, served });
 };
 
