@@ -130,6 +130,7 @@ export const createSender = (
   let lost: { exposures: number; tracks: number } | undefined;
   let lastError: LastError | undefined;
   let isRestored = false;
+  let measured: Values | undefined;
   let isDue = false;
   let isEnded = false;
   let cancelTimer = () => {};
@@ -252,8 +253,7 @@ export const createSender = (
       async isUrgent => {
         if (isUrgent && isAsleep) scope.interrupt();
         // Without a batch, the delivery would end before it is known to run.
-        if (waiting.size > 0) running ??= deliverAll();
-        await running;
+        if (waiting.size > 0) await (running ??= deliverAll());
       },
       () => running !== undefined,
       () => {
@@ -315,7 +315,8 @@ export const createSender = (
     if (isEnded) return;
     open.push(whole);
     openBytes += text.length;
-    if (queued() > queue) makeRoom();
+    // Also for what earlier pages have stored.
+    for (let excess = queued() - queue; excess > 0; excess -= 1) makeRoom();
     if (isFull()) {
       if (!isDue) schedule(0);
       isDue = true;
@@ -347,13 +348,15 @@ export const createSender = (
     return false;
   };
 
+  /** Returns the last values that were in use: a new context has none at first, and the same is measured. */
+  const latest = () => (measured = values() ?? measured);
   /** Returns the running experiments, by key. */
   const experiments = () =>
-    Object.entries(objectOf(values()?.experiments)).map(
+    Object.entries(objectOf(latest()?.experiments)).map(
       ([key, experiment]) => [key, objectOf(experiment)] as const,
     );
   const release = () => {
-    const current = values();
+    const current = latest();
     if (!current) return;
     if (isEnabled && !isRestored) {
       isRestored = true;

@@ -466,3 +466,36 @@ it('closing takes at most two seconds, also with a "fetch" that ignores when it 
   await runtime.advance(2_000);
   expect(isClosed).toBe(true);
 });
+
+it('events are sent while a new context has no values yet', async () => {
+  const { client, runtime, setContext } = await start();
+  const changed = setContext({ targetingKey: 'bob' });
+  await settle();
+  client.track('bought');
+  await runtime.advance(2_000);
+  await changed.catch(() => {});
+  expect((await respond(runtime)).events).toMatchObject([{ units: { targetingKey: 'bob' } }]);
+});
+
+it('flush does not wait for what a beacon has sent', async () => {
+  const { client, provider, runtime } = await start();
+  client.track('bought');
+  await runtime.advance(2_000);
+  leave();
+  let isFlushed: boolean | undefined;
+  void provider.flush().then(result => (isFlushed = result));
+  await settle();
+  expect(isFlushed).toBe(true);
+});
+
+it('the queue has no more than its limit, also with what earlier pages have stored', async () => {
+  const storage = createStorage();
+  for (let visit = 0; visit < 3; visit += 1) {
+    const { client, runtime } = await start({ storage });
+    for (let value = 0; value < 5; value += 1) client.track('bought', { value });
+    await runtime.advance(2_000);
+  }
+  const { client, provider } = await start({ storage, events: { queue: 6 } });
+  client.track('bought');
+  expect(provider.events).toMatchObject({ queued: 6, dropped: 10 });
+});

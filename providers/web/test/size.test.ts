@@ -10,7 +10,7 @@ import { writePublished } from './support/published.ts';
 const KIB = 1_024;
 
 /** See docs/decisions/0037-size-of-the-web-provider.md. */
-const LIMIT = 12_080;
+const LIMIT = 12_100;
 
 it('the published provider is below 12 KiB in a page, minified and gzipped, without the SDK', async () => {
   const published = await writePublished();
