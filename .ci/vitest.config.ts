@@ -51,7 +51,7 @@ export default defineConfig({
           include: [tests.replace('*.test.ts', '*.system.test.ts')],
           exclude: [installed],
           sequence: { groupOrder: 1 },
-          // Half of their time is spent waiting.
+          // They wait for servers, browsers and timers.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 180_000,
           hookTimeout: 180_000,
