@@ -6,7 +6,7 @@ import { hasRole } from '../api/sessions.ts';
 import { EnvironmentTabs } from '../components/environment-tabs.tsx';
 import { Loaded } from '../components/section.tsx';
 import { overviewOptions } from '../flags/follow-overview.ts';
-import { mainEnvironment } from '../flags/overview.ts';
+import { shownEnvironment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 
 /** The pages of experiments, each of them in one environment. */
@@ -59,8 +59,7 @@ export const ExperimentsFrame = ({ path, children }: FrameProps) => {
       </nav>
       <Loaded query={overview}>
         {({ environments }) => {
-          const shown =
-            environments.find(({ key }) => key === env) ?? mainEnvironment(environments);
+          const shown = shownEnvironment(environments, env);
           if (shown === undefined) return <p>{t('environments.none')}</p>;
           const environment = shown.key;
           const reason = hasRole(session, 'editor', environment)

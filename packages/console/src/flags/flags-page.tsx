@@ -16,7 +16,13 @@ import { FlagGrid } from './flag-grid.tsx';
 import type { FlagsSearch } from './flags-search.ts';
 import { overviewOptions } from './follow-overview.ts';
 import { NewFlagDialog } from './new-flag-dialog.tsx';
-import { mainEnvironment, type Environment, type Overview, type Row } from './overview.ts';
+import {
+  mainEnvironment,
+  shownEnvironment,
+  type Environment,
+  type Overview,
+  type Row,
+} from './overview.ts';
 import { ReviewDialog, type SwitchChange } from './review-dialog.tsx';
 import { parseSearch } from './search.ts';
 import { SearchField } from './search-field.tsx';
@@ -67,8 +73,7 @@ const Flags = ({ overview, session, isLive }: FlagsProps) => {
   const { pending, error, apply, dismiss } = useSwitches(api);
   const isNarrow = useNarrow();
   const newFlag = useNewFlag(environments.filter(({ key }) => hasRole(session, 'editor', key)));
-  const environment =
-    environments.find(({ key }) => key === search.env) ?? mainEnvironment(environments);
+  const environment = shownEnvironment(environments, search.env);
   const onSwitch = useCallback(
     (row: Row, { key, confirm }: Environment, enabled: boolean) => {
       const change = { environment: key, keys: [row.key], enabled };

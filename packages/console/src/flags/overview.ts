@@ -15,6 +15,13 @@ export type Environment = Overview['environments'][number];
 export const mainEnvironment = (environments: readonly Environment[]): Environment | undefined =>
   environments.find(({ key }) => key === 'production') ?? environments.at(-1);
 
+/** Returns the environment that an address names. Without one that exists, it is the main one. */
+export const shownEnvironment = (
+  environments: readonly Environment[],
+  named: string | undefined,
+): Environment | undefined =>
+  environments.find(({ key }) => key === named) ?? mainEnvironment(environments);
+
 /** Rows that have changed, by key; null for a flag that no environment has. */
 export type RowChanges = Readonly<Record<string, Row | null>>;
 

@@ -6,7 +6,7 @@ import { useEffect, useId, useState } from 'react';
 import { hasRole } from '../api/sessions.ts';
 import { ActionButton, ItemList, Loaded, Section } from '../components/section.tsx';
 import { overviewOptions } from '../flags/follow-overview.ts';
-import { mainEnvironment, type Environment } from '../flags/overview.ts';
+import { shownEnvironment, type Environment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { PromoteDialog } from './promote-dialog.tsx';
 
@@ -30,8 +30,7 @@ export const ComparePage = () => {
       <h1>{t('compare.title')}</h1>
       <Loaded query={overview}>
         {({ environments }) => {
-          const to =
-            environments.find(({ key }) => key === search.to) ?? mainEnvironment(environments);
+          const to = shownEnvironment(environments, search.to);
           const from =
             environments.find(({ key }) => key === search.from && key !== to?.key) ??
             environments.findLast(({ key }) => key !== to?.key);

@@ -15,7 +15,7 @@ import { ChangeList } from '../flag/change-list.tsx';
 import { ConditionList } from '../flag/condition-form.tsx';
 import { isSame, type Condition } from '../flag/document.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
-import { mainEnvironment } from '../flags/overview.ts';
+import { shownEnvironment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { SegmentChangedElsewhere } from './segment-changed-elsewhere.tsx';
 import { describeEdits, editsOf } from './segment-edits.ts';
@@ -54,8 +54,7 @@ export const SegmentPage = () => {
       </header>
       <Loaded query={overview}>
         {({ environments }) => {
-          const environment =
-            environments.find(each => each.key === env) ?? mainEnvironment(environments);
+          const environment = shownEnvironment(environments, env);
           return (
             <>
               <EnvironmentTabs environments={environments}>

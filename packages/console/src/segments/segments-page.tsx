@@ -10,7 +10,7 @@ import { keyOf, linesOf, textOf, textOrNull } from '../components/form-values.ts
 import { ActionButton, ItemList, ListItem, Loaded, Section } from '../components/section.tsx';
 import { describeCondition } from '../flag/sentence.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
-import { mainEnvironment, type Environment } from '../flags/overview.ts';
+import { shownEnvironment, type Environment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { createSegment, segmentListOptions } from './segment.ts';
 
@@ -30,8 +30,7 @@ export const SegmentsPage = () => {
       <h1>{t('segments.title')}</h1>
       <Loaded query={overview}>
         {({ environments }) => {
-          const environment =
-            environments.find(({ key }) => key === env) ?? mainEnvironment(environments);
+          const environment = shownEnvironment(environments, env);
           if (environment === undefined) return <p>{t('environments.none')}</p>;
           return <Segments environments={environments} environment={environment} />;
         }}

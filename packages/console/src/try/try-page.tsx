@@ -11,7 +11,7 @@ import { SavedContexts } from '../flag/saved-contexts.tsx';
 import { contextsOptions } from '../flag/use-check.ts';
 import { useTriedContext } from '../flag/use-trial.ts';
 import { overviewOptions } from '../flags/follow-overview.ts';
-import { mainEnvironment, type Overview } from '../flags/overview.ts';
+import { shownEnvironment, type Overview } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
 import { useEvaluations, type Evaluation } from './use-evaluations.ts';
 
@@ -32,8 +32,7 @@ export const TryPage = () => {
       <h1>{t('flag.tab.try')}</h1>
       <Loaded query={overview}>
         {data => {
-          const environment =
-            data.environments.find(({ key }) => key === env) ?? mainEnvironment(data.environments);
+          const environment = shownEnvironment(data.environments, env);
           if (environment === undefined) return <p>{t('environments.none')}</p>;
           return <TryEnvironment overview={data} environment={environment.key} />;
         }}
