@@ -41,13 +41,14 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
 } satisfies Record<keyof EventOptions, string>;
 
 const areEventOptions = (events: unknown): boolean =>
-  isJsonObject(events) &&
-  Object.entries(events).every(
-    ([name, value]) =>
-      Object.hasOwn(EVENT_TYPES, name) &&
-      (value === undefined || typeof value === EVENT_TYPES[name]) &&
-      (typeof value !== 'number' || (Number.isInteger(value) && value > 0)),
-  );
+  events === null ||
+  (isJsonObject(events) &&
+    Object.entries(events).every(
+      ([name, value]) =>
+        Object.hasOwn(EVENT_TYPES, name) &&
+        (value === undefined || typeof value === EVENT_TYPES[name]) &&
+        (typeof value !== 'number' || (Number.isInteger(value) && value > 0)),
+    ));
 
 /** What each option must be. The type requires that none is forgotten. */
 const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionForm>> = {
@@ -73,7 +74,7 @@ const FORMS: Readonly<Record<keyof OnlineOptions | keyof FlagsOptions, OptionFor
   usage: BOOLEAN,
   events: [
     areEventOptions,
-    'an object with booleans "enabled" and "hashUnits", and whole numbers "flushMs" and "queue" of at least 1',
+    'null, or an object with booleans "enabled" and "hashUnits", and whole numbers "flushMs" and "queue" of at least 1',
   ],
   flags: [isJsonObject, 'an object with flags or values by key'],
   logger: LOGGER,

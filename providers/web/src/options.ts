@@ -39,8 +39,8 @@ export type OnlineOptions = CommonOptions & {
   readonly fetch?: Runtime['fetch'] | undefined;
   /** If false, the page does not report how often it evaluates each flag. */
   readonly usage?: boolean | undefined;
-  /** How exposures and tracking events are sent. */
-  readonly events?: EventOptions | undefined;
+  /** How exposures and tracking events are sent; by default, and if null, with the defaults of its options. */
+  readonly events?: EventOptions | null | undefined;
 };
 
 /** How the exposures of experiments, and what the page tracks, are sent. */

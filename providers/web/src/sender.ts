@@ -108,8 +108,8 @@ export const createSender = (
   runtime: Runtime,
 ): Sender => {
   const { now, monotonic, random, setTimer } = runtime;
-  const { usage: isCounting = true, events = {} } = options;
-  const { enabled: isEnabled = true, hashUnits, flushMs = 2_000, queue = 500 } = events;
+  const { usage: isCounting = true, events } = options;
+  const { enabled: isEnabled = true, hashUnits, flushMs = 2_000, queue = 500 } = { ...events };
   const site = hashOf(JSON.stringify([server.url, server.key, server.headers]));
   const slot = `pennon:events:${site}`;
   const sessionSlot = `pennon:exposures:${site}`;

@@ -360,6 +360,13 @@ it('if the queue is full, the oldest tracking events are dropped first', async (
   expect(events.map(({ type, value }) => value ?? type)).toEqual(['exposure', 3, 4]);
 });
 
+it('the options of events that are null have their defaults', async () => {
+  const { client, runtime } = await start({ events: null });
+  client.getBooleanValue('checkout', false);
+  await runtime.advance(2_000);
+  expect((await respond(runtime)).events).toMatchObject([{ type: 'exposure' }]);
+});
+
 it('flush sends at once, and a closed provider sends the rest and ends all timers', async () => {
   const { client, provider, runtime } = await start();
   expect(await provider.flush()).toBe(true);
