@@ -159,6 +159,24 @@ def test_an_error_of_the_server_on_the_stream_is_reported(
     eventually(streaming(provider))
 
 
+@pytest.mark.parametrize("event", ["change", "heartbeat"])
+def test_the_event_that_a_stream_cannot_start_with_is_reported(
+    server: FlagServer, use: Use, event: str
+) -> None:
+    def start_stream(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("content-type", "text/event-stream")
+        request.end_headers()
+        request.wfile.write(frame(event, {"revision": server.revision}, server.id))
+
+    server.faults = {"flag-set/stream": start_stream}
+    provider = use(provider_for(server))
+    eventually(lambda: provider.freshness().last_error is not None)
+    error = provider.freshness().last_error
+    assert error is not None
+    assert error.message == f'the stream started with the event "{event}"'
+
+
 def test_unknown_events_are_ignored(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:

@@ -122,7 +122,6 @@ const flagSetResource = (address: Address): SyncedResource<FlagSet, FlagSetChang
         }),
   parseFlagSet,
   reduce,
-  /^(set|current)$/,
   (data, current) => data.revision < current.revision,
   ({ id }) => `"${id}"`,
 ];

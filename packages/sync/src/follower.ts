@@ -60,12 +60,15 @@ export type Follower<Data> = {
   stop(): void;
 };
 
+/** The events that a stream cannot start with, because they continue from the data that it has sent. */
+const FOLLOWS_DATA = /^(change|heartbeat)$/;
+
 /**
  * Keeps a resource current, by a stream with polls as the fallback, or by polls alone. The parts share variables
  * instead of passing objects to each other, because pages load this.
  */
 export const follow = <Data extends { readonly revision: number }, Changed>(
-  [request, parse, reduce, first, hasOlder, etagOf]: SyncedResource<Data, Changed>,
+  [request, parse, reduce, hasOlder, etagOf]: SyncedResource<Data, Changed>,
   options: FollowOptions<Data, Changed>,
   runtime: Runtime = defaultRuntime,
 ): Follower<Data> => {
@@ -233,11 +236,11 @@ export const follow = <Data extends { readonly revision: number }, Changed>(
       // A callback may have stopped the follower between two events of one chunk.
       if (isClosed()) return;
       if (event === 'error') throw errorFromEvent(text);
+      const isFirst = startedAt === undefined;
+      if (isFirst && FOLLOWS_DATA.test(event))
+        throw gapError(`the stream started with the event "${event}"`);
       const update = reduce(event, data, text, id);
       if (!update) return;
-      const isFirst = startedAt === undefined;
-      if (isFirst && !first.test(event))
-        throw gapError(`the stream started with the event "${event}"`);
       const [next, ageMs, changed] = update;
       setData('stream', next, isFirst ? openingAgeMs : ageMs, changed);
       startedAt ??= monotonic();

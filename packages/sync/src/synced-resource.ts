@@ -32,8 +32,6 @@ export type SyncedResource<Data, Changed> = readonly [
     text: string,
     id: string | undefined,
   ) => Update<Data, Changed> | undefined,
-  /** The events that may come first in a stream. */
-  first: RegExp,
   /** Whether data are older than the current ones, if that can be seen in them. */
   isOlder?: (data: Data, current: Data) => boolean,
   /** Returns the ETag that a poll of these data has, if it can be derived from them. */

@@ -84,7 +84,6 @@ export const valuesResource = <Evaluation>(
     }),
   parseValues,
   (event, values, text) => reduce(event, values, text, changedBy),
-  /^values$/,
 ];
 
 /** `context` is serialized once, so another context needs another follower. */

@@ -234,11 +234,13 @@ describe('a gap', () => {
   );
 
   it('is a stream that does not start with the data, so reordered messages are not applied', async () => {
-    const { runtime, received } = start({ initial: { data: setOf(1), ageMs: undefined } });
+    const initial = { data: setOf(1), ageMs: undefined };
+    const { runtime, received, follower } = start({ initial });
     await (await runtime.nextRequest()).respond(304);
     const stream = await (await runtime.nextRequest()).openStream();
     await stream.send(...changeAfter(1, { a: { v: 2 } }));
     expect(received).toEqual([]);
+    expect(follower.status().lastError?.message).toBe('the stream started with the event "change"');
     expect((await runtime.nextRequest()).url).toBe(POLL);
   });
 

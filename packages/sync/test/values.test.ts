@@ -98,14 +98,20 @@ describe('following the values of one context', () => {
     expect(received.at(-1)).toEqual({ revision: 2, evaluations: { c: { value: 3 } } });
   });
 
-  it('treats a stream that starts with a change as a gap', async () => {
-    const { runtime, received } = start();
-    await (await runtime.nextRequest()).fail('connect ECONNREFUSED');
-    const stream = await (await runtime.nextRequest()).openStream();
-    await stream.send('change', { revision: 5, evaluations: { a: { value: 1 } } });
-    expect(received).toEqual([]);
-    expect((await runtime.nextRequest()).url).toBe(POLL);
-  });
+  it.each(['change', 'heartbeat'])(
+    'treats a stream that starts with a %s as a gap, and reports that it does',
+    async event => {
+      const { runtime, received, follower } = start();
+      await (await runtime.nextRequest()).fail('connect ECONNREFUSED');
+      const stream = await (await runtime.nextRequest()).openStream();
+      await stream.send(event, { revision: 5, evaluations: { a: { value: 1 } } });
+      expect(received).toEqual([]);
+      expect(follower.status().lastError?.message).toBe(
+        `the stream started with the event "${event}"`,
+      );
+      expect((await runtime.nextRequest()).url).toBe(POLL);
+    },
+  );
 
   it('polls with the ETag of the previous poll, unless a stream has sent other data since', async () => {
     const { runtime, received } = start();

@@ -418,7 +418,7 @@ class StreamReader:
         if reducer is None:
             return
         if self._began_at is None and event.event not in INITIAL_EVENTS:
-            raise gap_error("the stream does not begin with a flag set")
+            raise gap_error(f'the stream started with the event "{event.event}"')
         update = reducer(self._current(), event.id, event.data)
         if self._began_at is None:
             self._began_at = time.monotonic()
