@@ -144,7 +144,7 @@ describe('experiments', () => {
     await dialog.getByLabel('bought').selectOption('primary');
     await dialog.getByLabel('Smallest relative difference').fill('3');
     await submit(page);
-    await page.waitForURL(/experiments\/checkout-2/);
+    await page.waitForURL(/experiments\/key\/checkout-2/);
     await page.getByText(HOSTILE).waitFor();
     const { body: draft } = await tests.server.api('GET', '/experiments/checkout-2');
     expect(draft).toMatchObject({ ...EXPERIMENT, hypothesis: HOSTILE, state: 'draft' });
@@ -206,7 +206,7 @@ describe('experiments', () => {
     await dialog.getByText('5,000 units a day were exposed').waitFor();
     await dialog.getByRole('button', { name: 'Use for the plan' }).click();
     await submit(page);
-    await page.waitForURL(/experiments\/checkout-2/);
+    await page.waitForURL(/experiments\/key\/checkout-2/);
     const { body: created } = await tests.server.api('GET', '/experiments/checkout-2');
     expect(created.plan.units).toBe(plan.units);
     const days = (Date.parse(created.plan.end) - Date.now()) / DAY_MS;
@@ -222,7 +222,7 @@ describe('experiments', () => {
       ada: { assigned: 'on', exposure, metrics: values },
       grace: { assigned: null, exposure: { ...exposure, quarantined: true }, metrics: values },
     };
-    const page = await open('/experiments/checkout-2?env=production');
+    const page = await open('/experiments/key/checkout-2?env=production');
     const urls: string[] = [];
     page.on('request', request => void urls.push(request.url()));
     const section = page.getByRole('region', { name: 'One unit' });
@@ -243,7 +243,7 @@ describe('experiments', () => {
     await section.getByText('not exposed').waitFor();
     expect([page.url(), ...urls].filter(url => /ada|grace/.test(url))).toEqual([]);
     const editor = await tests.server.keyOf('editor', 'production');
-    const other = await open('/experiments/checkout-2?env=production', {}, editor);
+    const other = await open('/experiments/key/checkout-2?env=production', {}, editor);
     const find = other.getByRole('button', { name: 'Look up' });
     expect(await find.getAttribute('title')).toBe('Needs the role admin in production');
   });
@@ -253,7 +253,7 @@ describe('experiments', () => {
     await create('metrics', BOUGHT);
     await create('experiments', EXPERIMENT);
     const viewer = await tests.server.keyOf('viewer', 'production');
-    const page = await open('/experiments/checkout-2?env=production', {}, viewer);
+    const page = await open('/experiments/key/checkout-2?env=production', {}, viewer);
     const start = page.getByRole('button', { name: 'Start' });
     expect(await start.getAttribute('aria-disabled')).toBe('true');
     expect(await start.getAttribute('title')).toContain('editor');
@@ -324,7 +324,7 @@ const runExperiment = async (fields: object = {}) => {
 describe('results', () => {
   it('show what is known, with intervals, a verdict in words and the guardrails', async () => {
     await runExperiment();
-    const page = await open('/experiments/checkout-2?env=production');
+    const page = await open('/experiments/key/checkout-2?env=production');
     const row = page.getByRole('row').filter({ hasText: 'bought' });
     await row.getByText('better').waitFor();
     expect(await row.innerText()).toContain('+20%');
@@ -339,7 +339,7 @@ describe('results', () => {
 
   it('show intervals over time with the planned end, and the units a day', async () => {
     await runForDays();
-    const page = await open('/experiments/checkout-2?env=production');
+    const page = await open('/experiments/key/checkout-2?env=production');
     const intervals = page.getByRole('region', { name: 'Intervals over time' });
     await intervals.locator('canvas').waitFor();
     await intervals.getByText('true for all looks together').waitFor();
@@ -365,7 +365,7 @@ describe('results', () => {
       unitsBySdk: { 'web 1.0.0': { on: 9_000, off: 4_000 }, 'node 1.0.0': { on: 900, off: 900 } },
     };
     given.environment = { lagMs: 180_000, dropped: { exposures: 7, tracks: 0 } };
-    const page = await open('/experiments/checkout-2?env=production');
+    const page = await open('/experiments/key/checkout-2?env=production');
     await page.getByText('do not fit the weights with: \u2068web 1.0.0\u2069.').waitFor();
     await page.getByText('rule gives, by: \u2068old 1.0.0\u2069.').waitFor();
     await page.getByText('with a delay of 3 minutes').waitFor();
@@ -388,7 +388,7 @@ describe('results', () => {
 
   it('have words in the language of the page', async () => {
     await runForDays();
-    const page = await open('/experiments/checkout-2?env=production', { language: 'de' });
+    const page = await open('/experiments/key/checkout-2?env=production', { language: 'de' });
     await page.getByText('ist besser als die Kontrolle bei').waitFor();
     expect(await page.locator('.warning').allInnerTexts()).toEqual([
       'Vor dem geplanten Ende entschieden. Der Schätzwert ist wahrscheinlich zu groß; das Intervall stimmt.',
@@ -397,7 +397,7 @@ describe('results', () => {
 
   it('are named before a decision, with what the audit log will have', async () => {
     await runForDays();
-    const page = await open('/experiments/checkout-2?env=production');
+    const page = await open('/experiments/key/checkout-2?env=production');
     await page.locator('.interval').first().waitFor();
     await page.getByRole('button', { name: 'Decide' }).click();
     const dialog = page.getByRole('dialog');
@@ -420,7 +420,7 @@ describe('results', () => {
   it.each(LAYOUTS)('have no barriers, and are as wide as the window, %o', async options => {
     await runForDays();
     given.health = { ...given.health, mismatched: { [HOSTILE]: 3 } };
-    const page = await open('/experiments/checkout-2?env=production', options);
+    const page = await open('/experiments/key/checkout-2?env=production', options);
     await page.locator('.chart canvas').nth(1).waitFor();
     await expectLayout(page, 'results', options);
     await page.goto(`${tests.url}/experiments?env=production`);
@@ -439,7 +439,7 @@ describe.each(LAYOUTS)('the pages of experiments, %o', options => {
     await page.goto(`${tests.url}/experiments/metrics?env=production`);
     await page.locator('.items').waitFor();
     await expectLayout(page, 'metrics', options);
-    await page.goto(`${tests.url}/experiments/checkout-2?env=production`);
+    await page.goto(`${tests.url}/experiments/key/checkout-2?env=production`);
     await page.locator('.facts').waitFor();
     await expectLayout(page, 'experiment', options);
   });

@@ -313,7 +313,7 @@ it('an experiment names the treatments and the metrics in which the server has f
   await expect
     .poll(async () => (await read('/experiments/checkout-2')).harms)
     .toMatchObject([{ variant: 'on', done: 'pause' }]);
-  const path = '/experiments/checkout-2?env=production';
+  const path = '/experiments/key/checkout-2?env=production';
   const page = await open(path);
   const harm = page.getByRole('region', { name: 'Harm' });
   await harm.getByText('“on” is worse than “off” in failed.').waitFor();

@@ -55,6 +55,15 @@ const find = (text: string): string[] => {
   return ROWS.filter(each => matches(each, NOW)).map(({ key }) => key);
 };
 
+it('an environment with the name of a filter hides no values of the filter', () => {
+  const rows = [row('beta', { tags: ['on', 'checkout'], cells: { tag: null } }), row('old')];
+  const found = (text: string) =>
+    rows.filter(each => parseSearch(text, ['tag']).matches(each, NOW)).map(({ key }) => key);
+  expect(found('tag:checkout')).toEqual(['beta']);
+  expect(found('tag:none')).toEqual(['beta', 'old']);
+  expect(found('tag:on')).toEqual([]);
+});
+
 describe('a search of flags', () => {
   it.each([
     ['', ['beta', 'new-checkout', 'old', 'recent']],

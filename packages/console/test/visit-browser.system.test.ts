@@ -11,7 +11,7 @@ import { SCREENS, type Screen } from './support/screens.ts';
 
 const tests = setUpConsole();
 const WITHOUT_SESSION = ['/sign-in', '/join'];
-const REDIRECTS = ['/', '/settings'];
+const REDIRECTS = ['/', '/settings', '/experiments/$key'];
 const VISIT_MS = 170_000;
 
 /** Visits the pages that need no session, and signs in as a person. */

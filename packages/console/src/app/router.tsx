@@ -131,14 +131,25 @@ const ramp = createRoute({
   component: lazyRouteComponent(() => import('../ramps/ramp-page.tsx'), 'RampPage'),
 });
 
+/** A key may be any word, so the lists cannot have addresses at the same level, such as that of ramps. */
 const experiment = createRoute({
   getParentRoute: () => signedIn,
-  path: 'experiments/$key',
+  path: 'experiments/key/$key',
   validateSearch: readExperimentsSearch,
   component: lazyRouteComponent(
     () => import('../experiments/experiment-page.tsx'),
     'ExperimentPage',
   ),
+});
+
+/** The address of an experiment in earlier versions. */
+const earlierExperiment = createRoute({
+  getParentRoute: () => signedIn,
+  path: 'experiments/$key',
+  validateSearch: readExperimentsSearch,
+  beforeLoad: ({ params, search }) => {
+    throw redirect({ to: '/experiments/key/$key', params, search, replace: true });
+  },
 });
 
 const compare = createRoute({
@@ -244,6 +255,7 @@ const routeTree = root.addChildren([
     ramps,
     ramp,
     experiment,
+    earlierExperiment,
     compare,
     tryAll,
     audit,

@@ -30,7 +30,7 @@ import { ResultsSections } from './results.tsx';
 import { UnseenEvents, type Warnings } from './unseen-events.tsx';
 import { UnitSection } from './unit-section.tsx';
 
-const FROM = '/signed-in/experiments/$key';
+const FROM = '/signed-in/experiments/key/$key';
 
 /** One experiment: its results, what it compares, and the start and the end of its runs. */
 export const ExperimentPage = () => {

@@ -45,7 +45,7 @@ const Experiments = ({ environment, reason }: InEnvironment) => {
                 key={experiment.key}
                 title={
                   <Link
-                    to="/experiments/$key"
+                    to="/experiments/key/$key"
                     params={{ key: experiment.key }}
                     search={{ env: environment }}
                     className="flag-key"
@@ -67,7 +67,11 @@ const Experiments = ({ environment, reason }: InEnvironment) => {
         isOpen={isCreating}
         onClose={() => setIsCreating(false)}
         onSaved={key =>
-          void navigate({ to: '/experiments/$key', params: { key }, search: { env: environment } })
+          void navigate({
+            to: '/experiments/key/$key',
+            params: { key },
+            search: { env: environment },
+          })
         }
       />
     </Section>

@@ -59,8 +59,11 @@ const wordTest = (word: string, environments: readonly string[]): Test | undefin
   if (name === undefined) return textTest(word.replaceAll('"', '').toLowerCase());
   const value = (quoted ?? bare ?? '').toLowerCase();
   const environment = environments.find(each => each.toLowerCase() === name.toLowerCase());
-  if (environment !== undefined) return stateTest(environment, value);
-  return entryOf(FILTERS, name.toLowerCase())?.(value);
+  // An environment may have the name of a filter, such as "tag".
+  return (
+    (environment === undefined ? undefined : stateTest(environment, value)) ??
+    entryOf(FILTERS, name.toLowerCase())?.(value)
+  );
 };
 
 /** The text of each row in which words are found. Each letter of a search reads it again. */
