@@ -49,6 +49,20 @@ const apply = async (page: Page, comment = '') => {
 };
 
 describe('the page of a flag', () => {
+  it('has percentages in the form of the language, as the list of flags has', async () => {
+    await create('checkout', { rules: [{ id: 'few', percentage: 12.345, variant: 'on' }] });
+    for (const [language, percentage] of [
+      ['en', '12.345%'],
+      ['de', '12,345\u00a0%'],
+    ] as const) {
+      const page = await open('/flags/checkout?env=production', { language });
+      await expectSoon(() => sentences(page)).toEqual([expect.stringContaining(percentage)]);
+      await page.goto(`${tests.url}/flags`);
+      const cell = page.getByRole('row', { name: 'checkout' });
+      await expectSoon(() => cell.textContent()).toContain(percentage);
+    }
+  });
+
   it('shows its rules as sentences, and writes an edited one after a review', async () => {
     await create('checkout');
     await tests.server.api('PUT', '/contexts/ada', {
@@ -59,7 +73,7 @@ describe('the page of a flag', () => {
     await page.getByRole('link', { name: 'checkout' }).click();
     await expectSoon(() => sentences(page)).toEqual([
       'plan is one of pro, team → on',
-      'everyone → 10 % by targetingKey: on',
+      'everyone → 10% by targetingKey: on',
     ]);
     await page.locator('.rule-toggle').first().click();
     await page.getByRole('textbox', { name: '2 values' }).fill('pro\nteam\ngold');
@@ -84,17 +98,14 @@ describe('the page of a flag', () => {
     const page = await open('/flags/checkout');
     await page.locator('.rule-toggle').nth(1).focus();
     await page.keyboard.press('Alt+ArrowUp');
-    const [second, first] = [
-      'everyone → 10 % by targetingKey: on',
-      'plan is one of pro, team → on',
-    ];
+    const [second, first] = ['everyone → 10% by targetingKey: on', 'plan is one of pro, team → on'];
     await expectSoon(() => sentences(page)).toEqual([second, first]);
     expect(await page.locator('.rule-toggle:focus').innerText()).toContain('everyone');
     await act(page, 1, 'Duplicate');
-    await act(page, 1, 'Pause (0 %)');
+    await act(page, 1, 'Pause (0%)');
     await act(page, 3, 'Move to the top');
     await act(page, 3, 'Delete');
-    await expectSoon(() => sentences(page)).toEqual([first, 'everyone → 0 % by targetingKey: on']);
+    await expectSoon(() => sentences(page)).toEqual([first, 'everyone → 0% by targetingKey: on']);
     await apply(page);
     await page.locator('.draft-bar').waitFor({ state: 'detached' });
     expect((await read('checkout')).rules).toMatchObject([
@@ -146,7 +157,7 @@ describe('the page of a flag', () => {
     await page.getByRole('textbox', { name: 'Weight of on' }).fill('150');
     await expectSoon(() => sentences(page)).toEqual([
       'country is one of de, at, ch and in segment staff and flag other is on and (targetingKey exists) → ' +
-        '12.345 % by targetingKey: on 75 % / off 25 %',
+        '12.345% by targetingKey: on 75% / off 25%',
     ]);
     await apply(page);
     await page.locator('.draft-bar').waitFor({ state: 'detached' });
@@ -243,7 +254,7 @@ describe('the page of a flag', () => {
     await page.getByRole('radio', { name: 'Take theirs' }).check();
     await page.getByRole('button', { name: 'Continue with this' }).click();
     await page.locator('.draft-bar').waitFor({ state: 'detached' });
-    await expectSoon(() => sentences(page).then(([, last]) => last)).toContain('40 %');
+    await expectSoon(() => sentences(page).then(([, last]) => last)).toContain('40%');
   });
 
   it('that changed at the moment of the write is shown, and nothing is lost', async () => {

@@ -75,6 +75,7 @@ it.each(['/flags', '/segments', '/experiments', '/experiments/ramps'] as const)(
       await page.reload();
       await heading.waitFor();
       await page.locator(shown).first().waitFor();
+      expect(new URL(page.url()).searchParams.get('env')).toBe(ENVIRONMENT);
       await page.goto(`${tests.url}${list}?env=${ENVIRONMENT}`);
     }
   },
@@ -84,6 +85,6 @@ it('the address that an experiment had in earlier versions leads to its page', a
   await createAll('/experiments');
   const page = await openPage(tests.browser, `${tests.url}/experiments/new?env=${ENVIRONMENT}`);
   await signIn(page);
-  await page.waitForURL(`${tests.url}/experiments/key/new?env=${ENVIRONMENT}`);
   await page.locator('h1', { hasText: 'new' }).waitFor();
+  expect(page.url()).toBe(`${tests.url}/experiments/key/new?env=${ENVIRONMENT}`);
 });

@@ -29,6 +29,18 @@ it.each(Object.keys(LANGUAGES))('%s has every message, with the same placeholder
   expect(compiled(messages)).toEqual(compiled(en));
 });
 
+it.each(Object.keys(LANGUAGES))('%s has percentages in the form of the language', language => {
+  const [, between = ''] = /\d(\D*)%$/.exec(formatIn(language)) ?? [];
+  const percentages = Object.values(LANGUAGES[language] ?? {}).flatMap(text => [
+    ...text.matchAll(/[\d}](\s*)%/g),
+  ]);
+  expect(percentages).not.toEqual([]);
+  expect(percentages.filter(([, space]) => space !== between)).toEqual([]);
+});
+
+const formatIn = (language: string): string =>
+  new Intl.NumberFormat(language, { style: 'percent' }).format(1);
+
 it('the messages are sorted by their ids, and all of them are used', () => {
   expect(Object.keys(en)).toEqual(Object.keys(en).toSorted());
   const cwd = new URL('../src/', import.meta.url);

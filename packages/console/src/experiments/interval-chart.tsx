@@ -64,7 +64,7 @@ const optionsOf = ({ target, points, end, endText, format }: ChartParts): uPlot.
         space: 110,
         values: (_, times) => times.map(time => format(time * SECOND_MS)),
       },
-      { ...axis, size: 64, values: (_, shares) => shares.map(formatPercentage) },
+      { ...axis, size: 64, values: (_, shares) => shares.map(share => formatPercentage(share)) },
     ],
     series: [
       {},

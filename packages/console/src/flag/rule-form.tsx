@@ -1,5 +1,6 @@
 import { useId } from 'react';
 
+import { formatPercent } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import { Choice, ConditionList, type Sources } from './condition-form.tsx';
 import type { Rule, SplitEntry } from './document.ts';
@@ -107,9 +108,7 @@ const SplitForm = ({ split, variants, onChange }: SplitFormProps) => {
             onChange={weight => onChange(withWeight(split, name, weight))}
           />
           <span className="hint">
-            {t('cell.percentage', {
-              percentage: shareOf({ variant: name, weight: weightOf(name) ?? 0 }, split),
-            })}
+            {formatPercent(shareOf({ variant: name, weight: weightOf(name) ?? 0 }, split))}
           </span>
         </label>
       ))}

@@ -1,3 +1,4 @@
+import { formatPercent } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import type { Condition, Json, Rule, SplitEntry } from './document.ts';
 import { valuesOf } from './operators.ts';
@@ -44,10 +45,7 @@ export const shareOf = ({ weight }: SplitEntry, split: readonly SplitEntry[]): n
 const describeServed = ({ variant, split }: Rule): string =>
   variant ??
   (split ?? [])
-    .map(
-      entry =>
-        `${entry.variant} ${t('cell.percentage', { percentage: shareOf(entry, split ?? []) })}`,
-    )
+    .map(entry => `${entry.variant} ${formatPercent(shareOf(entry, split ?? []))}`)
     .join(' / ');
 
 /** Returns the conditions of a rule in words. */
@@ -63,7 +61,7 @@ export const describeOutcome = (rule: Rule): string => {
   if (percentage == null || percentage === PERCENT) return served;
   const by = bucketBy ?? 'targetingKey';
   // Text that is not a number is not one from 0 on either.
-  const share = percentage < 0 ? '?' : t('cell.percentage', { percentage });
+  const share = percentage < 0 ? '?' : formatPercent(percentage);
   return t('sentence.percentage', { share, by, served });
 };
 

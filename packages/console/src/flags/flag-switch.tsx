@@ -1,5 +1,6 @@
 import type { Session } from '../api/sessions.ts';
 import { hasRole } from '../api/sessions.ts';
+import { formatPercent } from '../i18n/format.ts';
 import { t } from '../i18n/i18n.ts';
 import type { Cell, Environment, Row } from './overview.ts';
 import { isSplit } from './search.ts';
@@ -10,7 +11,7 @@ export const describeCell = (cell: Cell): string => {
   const { rules, serves, percentage } = cell;
   const parts = [
     ...(rules > 1 || (rules === 1 && !isSplit(cell)) ? [t('cell.rules', { rules })] : []),
-    ...(percentage === undefined ? [] : [t('cell.percentage', { percentage })]),
+    ...(percentage === undefined ? [] : [formatPercent(percentage)]),
     ...(serves !== null && 'split' in serves ? [t('cell.split')] : []),
   ];
   if (parts.length > 0) return parts.join(' · ');

@@ -13,6 +13,14 @@ export const formatCompact = (value: number): string =>
 export const formatPercentage = (share: number, maximumFractionDigits = 1): string =>
   new Intl.NumberFormat(language(), { style: 'percent', maximumFractionDigits }).format(share);
 
+const PERCENT = 100;
+/** Percentages of rules have steps of 0.001. */
+const PERCENT_DIGITS = 3;
+
+/** Returns a number of percent, as precise as the percentage of a rule can be. */
+export const formatPercent = (percent: number): string =>
+  formatPercentage(percent / PERCENT, PERCENT_DIGITS);
+
 const STEPS = {
   time: { hour: 'numeric', minute: '2-digit' },
   hour: { month: 'short', day: 'numeric', hour: 'numeric' },

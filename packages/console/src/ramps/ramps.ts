@@ -4,7 +4,7 @@ import { queryOptions } from '@tanstack/react-query';
 import type { Api } from '../api/api.ts';
 import { isExplained } from '../api/errors.ts';
 import { readAll } from '../api/pages.ts';
-import { formatPercentage } from '../i18n/format.ts';
+import { formatPercent } from '../i18n/format.ts';
 
 export type Ramp = ApiOutputs['ramps']['list']['items'][number];
 export type RampResponse = ApiOutputs['ramps']['get'];
@@ -66,9 +66,7 @@ export const holdEndOf = ({ steps, step, stepStartedAt }: Ramp): number | undefi
 };
 
 export const PERCENT = 100;
-/** Shares have steps of 0.001 %. */
-const SHARE_DIGITS = 3;
 
 /** Returns the share of the subjects that get the treatment at a step. After the last step all get it. */
 export const shareAt = ({ steps }: Pick<Ramp, 'steps'>, step: number): string =>
-  formatPercentage((steps[step - 1]?.share ?? PERCENT) / PERCENT, SHARE_DIGITS);
+  formatPercent(steps[step - 1]?.share ?? PERCENT);
