@@ -4,6 +4,10 @@
 export const GIVE_UP_MS = 900_000;
 /** How long `flush` and `close` wait for the server. */
 export const FLUSH_TIMEOUT_MS = 2_000;
+/** How long an event waits for others, by default. */
+export const FLUSH_MS = 2_000;
+/** How many events may wait, by default. */
+export const MAX_QUEUED = 500;
 /** So many events, or bytes of them, are sent at once. */
 export const FLUSH_EVENTS = 50;
 /** A browser accepts beacons of 64 KiB, together with those that are on their way. */

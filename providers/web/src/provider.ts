@@ -48,7 +48,7 @@ export class PennonWebProvider implements Provider {
   /** The values are those of one context, so the SDK must not bind an instance to several domains. */
   readonly domainScoped = true;
   /** Emits the events of OpenFeature. Also has the state of the events that are sent to the server. */
-  readonly events = withEventStatus(new OpenFeatureEventEmitter(), () => this.#sender);
+  readonly events = withEventStatus(new OpenFeatureEventEmitter(), () => this.#sender?.events);
   readonly #options: PennonWebProviderOptions;
   readonly #runtime: Runtime;
   /** Undefined before the provider is initialized. */
@@ -126,12 +126,12 @@ export class PennonWebProvider implements Provider {
     }
     if (bootstrap && !isUsable)
       this.warn('"bootstrap" has no effect: pass "toBootstrap" of the context of the page');
-    await reconciler.reconcile(context).finally(() => this.#sender?.release());
+    await reconciler.reconcile(context).finally(() => this.#sender?.events.release());
   }
 
   readonly #emit: Emit = (event, details) => {
     if (details?.message) this.warn(`the values may be out of date: ${details.message}`);
-    this.#sender?.release();
+    this.#sender?.events.release();
     this.events.emit(event, details);
   };
 
@@ -158,12 +158,12 @@ export class PennonWebProvider implements Provider {
    * is called directly and not by a client of OpenFeature.
    */
   track(name: string, context: EvaluationContext = {}, details: TrackingEventDetails = {}): void {
-    this.#sender?.track(name, context, details);
+    this.#sender?.events.track(name, context, details);
   }
 
   /** Sends exposures and tracking events at once. Resolves to whether the server has accepted all within 2 s. */
   async flush(): Promise<boolean> {
-    return (await this.#sender?.flush()) ?? true;
+    return (await this.#sender?.events.flush()) ?? true;
   }
 
   /** Replaces the flags of the option `flags`, and emits which have changed. */
@@ -201,9 +201,9 @@ export class PennonWebProvider implements Provider {
       flagKey,
       type,
       defaultValue,
-      (ruleId, variant) => sender?.expose(flagKey, ruleId, variant, context),
+      (ruleId, variant) => sender?.events.expose(flagKey, ruleId, variant, context),
     );
-    sender?.count(flagKey, details);
+    sender?.usage.count(flagKey, details);
     return details;
   }
 
