@@ -8,7 +8,7 @@ import {
   signIn,
   type PageOptions,
 } from './support/console-page.ts';
-import { HOSTILE, setUpConsole } from './support/console-tests.ts';
+import { expectSoon, HOSTILE, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
 
@@ -177,6 +177,67 @@ describe('comparing environments', () => {
     await page.locator('.promoted').getByText('changes:').waitFor();
     await submit(page);
     expect((await tests.server.api('GET', '/flags/checkout')).body.owner).toBe('ada');
+  });
+});
+
+describe('the differences of many flags', () => {
+  const COUNT = 5_000;
+  const MAX_NODES = 800;
+  const keyAt = (number: number) => `flag-${String(number).padStart(4, '0')}`;
+
+  const importMany = async (): Promise<void> => {
+    await create('flags', { key: 'template', enabled: true }, 'development');
+    const { body } = await tests.server.request(
+      'GET',
+      '/api/v1/flags/template?environment=development',
+    );
+    const { etag: _, warnings: __, ...document } = body;
+    const flags = Array.from({ length: COUNT }, (___, number) => ({
+      ...document,
+      key: keyAt(number),
+    }));
+    const { createdAt } = document;
+    const imported = await tests.server.request('POST', '/api/v1/import?overwrite=true', {
+      body: {
+        formatVersion: 1,
+        environments: [{ key: 'development', createdAt, flags, segments: [] }],
+      },
+    });
+    expect([imported.status, imported.text]).toEqual([200, imported.text]);
+  };
+
+  it('are drawn as far as they are visible, are found by a filter, and stay chosen', async () => {
+    await importMany();
+    const page = await open('/compare?from=development&to=production');
+    await page.getByText(keyAt(0)).waitFor();
+    expect(await page.evaluate('document.querySelectorAll("*").length')).toBeLessThan(MAX_NODES);
+    await page.getByText('5,000 of 5,000').waitFor();
+    await page.getByRole('checkbox', { name: `Choose ${keyAt(0)}` }).check();
+    const filter = page.getByRole('searchbox', { name: 'Filter' });
+    await filter.fill('FLAG-49 99');
+    await page.getByText('10 of 5,000').waitFor();
+    await page.getByRole('checkbox', { name: `Choose ${keyAt(COUNT - 1)}` }).check();
+    await filter.fill('none');
+    await page.getByText('Nothing matches the filter.').waitFor();
+    await filter.fill('');
+    expect(await page.getByRole('checkbox', { name: `Choose ${keyAt(0)}` }).isChecked()).toBe(true);
+    await page.getByRole('button', { name: 'Promote 2 flags to production' }).click();
+    await expectSoon(() => page.locator('.promoted strong').allInnerTexts()).toEqual([
+      keyAt(0),
+      keyAt(COUNT - 1),
+    ]);
+  });
+
+  it('are reached by the keyboard beyond the visible ones', async () => {
+    await importMany();
+    const page = await open('/compare?from=development&to=production');
+    await page.getByRole('checkbox', { name: `Choose ${keyAt(0)}` }).focus();
+    for (let presses = 0; presses < 80; presses += 1) await page.keyboard.press('Tab');
+    const focused = await page.evaluate<string>('document.activeElement.closest("li").innerText');
+    expect(focused).toContain(keyAt(40));
+    const item = page.locator('.item').filter({ hasText: keyAt(40) });
+    expect(await item.getAttribute('aria-posinset')).toBe('41');
+    expect(await item.getAttribute('aria-setsize')).toBe(String(COUNT));
   });
 });
 

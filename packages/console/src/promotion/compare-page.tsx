@@ -4,7 +4,8 @@ import { Link, useNavigate, useRouteContext, useSearch } from '@tanstack/react-r
 import { useEffect, useId, useState } from 'react';
 
 import { hasRole } from '../api/sessions.ts';
-import { ActionButton, ItemList, Loaded, Section } from '../components/section.tsx';
+import { ActionButton, Loaded, Section } from '../components/section.tsx';
+import { VirtualList } from '../components/virtual-list.tsx';
 import { overviewOptions } from '../flags/follow-overview.ts';
 import { shownEnvironment, type Environment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
@@ -113,8 +114,11 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
   const flagChoice = useChoice(flags);
   const segmentChoice = useChoice(segments);
   const [isPromoting, setIsPromoting] = useState(false);
+  const [filter, setFilter] = useState('');
+  const lists = { from, to, filter };
   return (
     <>
+      {flags.length + segments.length > 0 && <FilterField value={filter} onChange={setFilter} />}
       <Section
         title={t('flags.title')}
         hint={t('compare.hint', { from, to })}
@@ -127,10 +131,10 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
           </ActionButton>
         }
       >
-        <ComparedList {...flagChoice} documents={flags} from={from} to={to} kind="flag" />
+        <ComparedList {...flagChoice} {...lists} documents={flags} kind="flag" />
       </Section>
       <Section title={t('segments.title')} hint={t('compare.segmentsHint')}>
-        <ComparedList {...segmentChoice} documents={segments} from={from} to={to} kind="segment" />
+        <ComparedList {...segmentChoice} {...lists} documents={segments} kind="segment" />
       </Section>
       <PromoteDialog
         api={api}
@@ -147,6 +151,31 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
         onClose={() => setIsPromoting(false)}
       />
     </>
+  );
+};
+
+type FilterFieldProps = { readonly value: string; readonly onChange: (value: string) => void };
+
+/** Takes the place of the search of the browser, which finds only what is drawn. */
+const FilterField = ({ value, onChange }: FilterFieldProps) => {
+  const id = useId();
+  return (
+    <div className="field filter">
+      <label htmlFor={id}>{t('compare.filter')}</label>
+      <input
+        id={id}
+        type="search"
+        className="input"
+        value={value}
+        autoComplete="off"
+        spellCheck={false}
+        aria-describedby={`${id}-hint`}
+        onChange={({ target }) => onChange(target.value)}
+      />
+      <p id={`${id}-hint`} className="hint">
+        {t('compare.filterHint')}
+      </p>
+    </div>
   );
 };
 
@@ -175,39 +204,63 @@ const useChoice = (documents: readonly Compared[]) => {
 type ComparedListProps = PairProps & {
   readonly kind: 'flag' | 'segment';
   readonly documents: readonly Compared[];
+  readonly filter: string;
   readonly chosen: readonly string[];
   readonly choose: (key: string, isChosen: boolean) => void;
 };
 
-const ComparedList = ({ kind, documents, chosen, choose, from, to }: ComparedListProps) => (
-  <ItemList items={documents} empty={t('compare.same')}>
-    {({ key, outcome, fields }) => (
-      <li key={key} className="item">
-        <input
-          type="checkbox"
-          aria-label={t('compare.choose', { key })}
-          checked={chosen.includes(key)}
-          disabled={outcome === 'onlyTo'}
-          onChange={({ target }) => choose(key, target.checked)}
-        />
-        <div className="item-about">
-          <strong>
-            <Link
-              to={kind === 'flag' ? '/flags/$key' : '/segments/$key'}
-              params={{ key }}
-              search={{ env: outcome === 'onlyTo' ? to : from }}
-              className="flag-key"
-            >
-              <bdi>{key}</bdi>
-            </Link>
-          </strong>
-          <span className="hint">
-            {outcome === 'differs'
-              ? t('compare.differs', { fields: fields.join(', ') })
-              : t('compare.onlyIn', { environment: outcome === 'onlyTo' ? to : from })}
-          </span>
-        </div>
-      </li>
-    )}
-  </ItemList>
-);
+const ComparedList = (props: ComparedListProps) => {
+  const { kind, documents, filter, chosen, choose, from, to } = props;
+  if (documents.length === 0) return <p className="hint">{t('compare.same')}</p>;
+  const shown = documents.filter(matcherOf(filter));
+  return (
+    <>
+      <p className="hint" role="status">
+        {shown.length === 0
+          ? t('compare.noMatch')
+          : t('compare.count', { shown: shown.length, count: documents.length })}
+      </p>
+      {shown.length > 0 && (
+        <VirtualList items={shown} keyOf={({ key }) => key}>
+          {({ key, outcome, fields }) => (
+            <>
+              <input
+                type="checkbox"
+                aria-label={t('compare.choose', { key })}
+                checked={chosen.includes(key)}
+                disabled={outcome === 'onlyTo'}
+                onChange={({ target }) => choose(key, target.checked)}
+              />
+              <div className="item-about">
+                <strong>
+                  <Link
+                    to={kind === 'flag' ? '/flags/$key' : '/segments/$key'}
+                    params={{ key }}
+                    search={{ env: outcome === 'onlyTo' ? to : from }}
+                    className="flag-key"
+                  >
+                    <bdi>{key}</bdi>
+                  </Link>
+                </strong>
+                <span className="hint">
+                  {outcome === 'differs'
+                    ? t('compare.differs', { fields: fields.join(', ') })
+                    : t('compare.onlyIn', { environment: outcome === 'onlyTo' ? to : from })}
+                </span>
+              </div>
+            </>
+          )}
+        </VirtualList>
+      )}
+    </>
+  );
+};
+
+/** Returns whether the key and the fields of a document have all words of a filter. */
+const matcherOf = (filter: string) => {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return ({ key, fields }: Compared): boolean => {
+    const text = [key, ...fields].join(' ').toLowerCase();
+    return words.every(word => text.includes(word));
+  };
+};
