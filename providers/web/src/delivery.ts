@@ -27,7 +27,7 @@ export type LaneOptions<Content> = {
   /** Returns the body of a request, without the key. */
   readonly bodyOf?: (batch: Batch<Content>) => object;
   /** Called when the server has accepted a batch, except for what it has rejected, or the browser has taken it over. */
-  readonly onAccepted: (batch: Batch<Content>, rejected: readonly unknown[]) => void;
+  readonly onAccepted?: (batch: Batch<Content>, rejected: readonly unknown[]) => void;
   /** Called when a batch is given up. The same batch would be refused again if `isFinal`. */
   readonly onGivenUp?: (batch: Batch<Content>, error: SyncError, isFinal: boolean) => void;
   /** Called when nothing more is on its way. */
@@ -107,7 +107,7 @@ export const createDelivery = (
         .then(() => undefined, toSyncError);
       if (error || !waiting.delete(batch)) return error;
       isRefused = false;
-      onAccepted(batch, listOf(parseJsonObject(response)?.['rejected']));
+      onAccepted?.(batch, listOf(parseJsonObject(response)?.['rejected']));
       return undefined;
     };
     const giveUp = (batch: Waiting, error: SyncError, isFinal: boolean) => {
@@ -162,7 +162,7 @@ export const createDelivery = (
           // The page may be gone before the response, so a failure has no consequence.
           if (!isPassed) runtime.fetch(url, { ...init, keepalive: true }).catch(() => {});
           waiting.delete(batch);
-          onAccepted(batch, []);
+          onAccepted?.(batch, []);
         }
       },
       end() {

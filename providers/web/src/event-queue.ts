@@ -34,8 +34,6 @@ export type EventQueue = {
   add(event: PageEvent): void;
   /** Counts an event that is not sent, and records the reason. */
   lose(type: PageEvent['type'], reason: string): void;
-  /** Records the first of what the server has rejected, also of usage, as the last error. */
-  readonly recordRejected: (rejected: readonly unknown[]) => void;
   /** Also sends what earlier pages have stored. */
   restore(): void;
   readonly status: () => EventStatus;
@@ -71,10 +69,6 @@ export const createEventQueue = (
   const recordError = (message: string, status?: number) => {
     lastError = { message, status, at: now() };
   };
-  const recordRejected = (rejected: readonly unknown[]) => {
-    if (rejected.length > 0)
-      recordError(`an event was rejected: ${String(objectOf(rejected[0])['message'])}`);
-  };
   const lose = (type: PageEvent['type'], reason?: string) => {
     dropped += 1;
     lost ??= { exposures: 0, tracks: 0 };
@@ -86,7 +80,7 @@ export const createEventQueue = (
   /** Changes what the next page sends. */
   const store = (added: readonly Batch<Events>[], removed?: Batch<Events>) => {
     const rest = stored().filter(
-      ({ instance, sequence }) => instance !== removed?.instance || sequence !== removed.sequence,
+      ({ instance, sequence }) => instance !== removed?.instance || sequence !== removed?.sequence,
     );
     const latest = [...rest, ...added];
     while (JSON.stringify(latest).length > MAX_STORED) latest.shift();
@@ -104,7 +98,8 @@ export const createEventQueue = (
       events,
     }),
     onAccepted(batch, rejected) {
-      recordRejected(rejected);
+      if (rejected.length > 0)
+        recordError(`an event was rejected: ${String(objectOf(rejected[0])['message'])}`);
       dropped += rejected.length;
       sent += batch.events.length - rejected.length;
       store([], batch);
@@ -185,7 +180,6 @@ export const createEventQueue = (
       } else if (open.length === 1) schedule(flushMs);
     },
     lose,
-    recordRejected,
     restore() {
       const batches = stored();
       for (const batch of batches) waiting.add(batch);

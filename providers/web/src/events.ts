@@ -24,7 +24,7 @@ type Units = Readonly<Record<string, string>>;
 type HeldEvent = readonly [event: PageEvent, name: string, context: unknown];
 
 /** Sends the exposures and tracking events of the experiments that run. Never throws. */
-export type Events = Pick<EventQueue, 'recordRejected' | 'status' | 'flush' | 'leave' | 'close'> & {
+export type Events = Pick<EventQueue, 'status' | 'flush' | 'leave' | 'close'> & {
   /**
    * Returns the key of the running experiment whose rule has served the result, if there is one. Also sends the
    * exposure of the unit, unless it was sent before.
@@ -166,7 +166,6 @@ export const createEvents = (
       });
     },
     release,
-    recordRejected: queue.recordRejected,
     status: queue.status,
     async flush() {
       await hashed;

@@ -30,7 +30,7 @@ export const createSender = (
 ): Sender => {
   const openLane = createDelivery(server, !fetch, onProblem, runtime);
   const events = createEvents({ ...eventOptions }, server, openLane, storage, values, runtime);
-  const usage = createUsage(isCounting, openLane, events.recordRejected, runtime);
+  const usage = createUsage(isCounting, openLane, runtime);
   const closing = new AbortController();
 
   const leave = () => {

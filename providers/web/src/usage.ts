@@ -34,17 +34,12 @@ export type Usage = {
 /** The reasons that the server knows. Values that a newer server evaluated may have others. */
 const REASON = /^(STATIC|DEFAULT|TARGETING_MATCH|SPLIT|CACHED|DISABLED|STALE|ERROR)$/;
 
-/** `onRejected` is called with what the server has rejected of a report. */
 export const createUsage = (
   isEnabled: boolean,
   openLane: OpenLane,
-  onRejected: (rejected: readonly unknown[]) => void,
   { now, random, setTimer }: Runtime,
 ): Usage => {
-  const lane = openLane<Report>({
-    route: 'usage',
-    onAccepted: (_, rejected) => onRejected(rejected),
-  });
+  const lane = openLane<Report>({ route: 'usage' });
   const counts = new Map<string, Count>();
   let countedFrom = 0;
   let isClosed = false;

@@ -461,6 +461,22 @@ it('events of a page that an earlier version has stored are not sent in another 
   expect(requestsIn(runtime)).toEqual([]);
 });
 
+it('what the storage has without the number of a batch does not prevent that others are sent', async () => {
+  const storage = createStorage();
+  const first = await start({ storage });
+  first.client.track('bought');
+  await first.runtime.advance(2_000);
+  const slot = [...storage.slots.keys()].find(each => each.startsWith('pennon:events:')) ?? '';
+  storage.slots.set(slot, JSON.stringify([{ at: START, events: [{ type: 'track' }] }]));
+  const { client, provider, runtime } = await start({ storage });
+  client.track('bought');
+  const flushed = provider.flush();
+  await settle();
+  await respond(runtime, 400);
+  expect((await respond(runtime)).events).toMatchObject([{ name: 'bought' }]);
+  await expect(flushed).resolves.toBe(true);
+});
+
 it('closing takes at most two seconds, also with a "fetch" that ignores when it is aborted', async () => {
   const { client, provider, runtime } = open({
     bootstrap: VALUES,

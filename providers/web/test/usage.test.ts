@@ -150,6 +150,15 @@ it('a provider that is closed reports the rest at once, and ends all timers', as
   expect(beacons).toHaveLength(1);
 });
 
+it('a count that the server rejects is not an error of the events', async () => {
+  const { client, provider, runtime } = await start();
+  client.getBooleanValue('banner', false);
+  await runtime.advance(MINUTE);
+  const rejected = [{ index: 0, code: 'FLAG_NOT_FOUND', message: 'there is no flag "banner"' }];
+  await reportsIn(runtime)[0]?.respond(202, JSON.stringify({ accepted: 0, rejected }));
+  expect(provider.events.lastError).toBeUndefined();
+});
+
 it('a reason that the server does not know is UNKNOWN', async () => {
   const evaluations = { banner: served(true, { reason: 'LUCK' }) };
   const { client } = await start({}, { revision: 1, evaluations });
