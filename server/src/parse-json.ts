@@ -28,13 +28,20 @@ export const decodeText = (body: string | Uint8Array): string => {
  * one turn of the event loop, and searched for numbers in another one.
  */
 export const parseJson = async (body: Uint8Array): Promise<unknown> => {
-  requireBounded(body);
-  const text = decodeText(body);
+  const { text, value } = parseBounded(body);
   if (text === '') return undefined;
-  const value = parseText(text);
   await nextTurn();
   requireExactNumbers(text);
   return value;
+};
+
+/** Does the same for values that are measured, not stored: a number is the nearest double. One beyond all of them is infinite. */
+export const parseMeasurements = (body: Uint8Array): unknown => parseBounded(body).value;
+
+const parseBounded = (body: Uint8Array): { readonly text: string; readonly value: unknown } => {
+  requireBounded(body);
+  const text = decodeText(body);
+  return { text, value: text === '' ? undefined : parseText(text) };
 };
 
 /** Does the same at once, and without bounds: those of imports are larger. Keeps every property name, even `__proto__`. */

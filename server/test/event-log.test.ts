@@ -387,6 +387,38 @@ it.each([
   },
 );
 
+it.each(['application/json', 'text/plain'])(
+  'a number that is no double takes nothing from other events, in %s',
+  async type => {
+    await using started = await start();
+    const { server, clock } = started;
+    const key = await server.keyOf('client', 'production');
+    const timeMs = clock.now();
+    const instance = 'instance-0123456789';
+    const events = [
+      { ...bought('ada'), timeMs, value: 2 ** 60, attributes: { order: 2 ** 53 + 2 } },
+      { ...bought('bob'), timeMs, value: 'too large' },
+      { ...bought('cy'), timeMs, attributes: { order: 'too large' } },
+      { ...bought('dan'), timeMs },
+    ];
+    const batch = { instance, sequence: 1, sentAtMs: timeMs, events };
+    const isBeacon = type === 'text/plain';
+    const sent = await server.request('POST', '/api/v1/events', {
+      text: JSON.stringify(isBeacon ? { ...batch, key } : batch).replaceAll('"too large"', '1e999'),
+      key: isBeacon ? null : key,
+      headers: { 'content-type': type },
+    });
+    expect([sent.status, sent.body.accepted, sent.body.rejected]).toMatchObject([
+      202,
+      2,
+      [
+        { index: 1, code: 'INVALID', message: expect.stringMatching(/^value /) },
+        { index: 2, code: 'INVALID', message: expect.stringMatching(/^attributes/) },
+      ],
+    ]);
+  },
+);
+
 it.each([
   ['results', ['c', 'h']],
   ['health', ['c', 'h']],

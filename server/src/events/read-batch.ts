@@ -4,7 +4,7 @@ import { describeIssues, EventBatch, isJsonObject, LIMITS, TrackedEvent } from '
 
 import { PennonError } from '../errors.ts';
 import type { MeasuredRecords } from '../experiments/design.ts';
-import { parseJson } from '../parse-json.ts';
+import { parseMeasurements } from '../parse-json.ts';
 import { parseOrThrow } from '../resources/parse.ts';
 import type { EventStore, NewEntry } from '../store/event-store.ts';
 import type { Ledger } from '../store/store.ts';
@@ -83,7 +83,7 @@ export const acceptBatch = async (
   { records, runs }: MeasuredEnvironment,
   { ledger, source, visibleOnly, now, secret, keepsUnits }: AcceptInput,
 ): Promise<EventsResult> => {
-  const batch = 'batch' in source ? source.batch : await readBatch(source);
+  const batch = 'batch' in source ? source.batch : readBatch(source);
   const scope: BatchScope = {
     batch,
     runs,
@@ -105,11 +105,11 @@ export const acceptBatch = async (
   return { accepted: batch.events.length - rejected.length, rejected };
 };
 
-const readBatch = async ({
+const readBatch = ({
   bytes,
   hasKey,
-}: Extract<BatchSource, { bytes: Uint8Array<ArrayBuffer> }>): Promise<EventBatch> => {
-  const json = await parseJson(bytes);
+}: Extract<BatchSource, { bytes: Uint8Array<ArrayBuffer> }>): EventBatch => {
+  const json = parseMeasurements(bytes);
   const { key, ...rest } = isJsonObject(json) ? json : {};
   requireFewEvents(rest['events']);
   return parseOrThrow(EventBatch, hasKey || key === undefined ? rest : { key, ...rest });

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import type { Caller } from '../auth/caller.ts';
 import { invalid } from '../errors.ts';
-import { parseJson } from '../parse-json.ts';
+import { parseJson, parseMeasurements } from '../parse-json.ts';
 import type { Services } from '../services.ts';
 import { callerInBody, callerOf, isText } from './access.ts';
 import { addJsonParser, requirePlainUtf8 } from './body.ts';
@@ -62,7 +62,7 @@ export const serveReports = (
       { parseAs: 'buffer' },
       async (request: FastifyRequest, bytes: Buffer) => {
         requirePlainUtf8(request);
-        return new Upload(bytes, await parseJson(bytes));
+        return new Upload(bytes, parseMeasurements(bytes));
       },
     );
     scope.post(
