@@ -96,6 +96,24 @@ describe('a layer', () => {
     expect(actions).toEqual(expect.arrayContaining(['layer.claim', 'layer.release']));
   });
 
+  it('has free slots from the moment on in which an experiment ends', async () => {
+    const { server, claim, act } = await begin();
+    await using _ = server;
+    await claim('a', 20);
+    await act('a', 'start');
+    expect((await claim('b', 6, { force: true })).status).toBe(409);
+    await act('a', 'stop');
+    expect((await claim('b', 6)).status).toBe(409);
+    const { status, body } = await claim('b', 6, { force: true });
+    expect([status, body.claims]).toMatchObject([
+      200,
+      [
+        { experiment: 'a', releasedAt: '2026-12-01T09:00:00.000Z' },
+        { experiment: 'b', variants: ['s0', 's1', 's2', 's3', 's4', 's5'] },
+      ],
+    ]);
+  });
+
   it('gives an experiment that begins again its slots if it claims them again', async () => {
     const { server, clock, claim, act } = await begin();
     await using _ = server;

@@ -1,11 +1,13 @@
-import { DEFAULT_UNIT, Layer, type LayerClaim, type Rule } from '@pennon/schema';
+import { DEFAULT_UNIT, isLive, Layer, type LayerClaim, type Rule } from '@pennon/schema';
 
+import { formatInstant } from '../../clock.ts';
 import { invalid, PennonError } from '../../errors.ts';
 import { mergePatch, parseOrThrow } from '../../resources/parse.ts';
 import { noWarnings, type ResourceType } from '../../resources/resource-type.ts';
 import type { Snapshot } from '../../store/store.ts';
 
-type Layers = Snapshot<'flagSet'>['records']['layers'];
+type Records = Snapshot<'flagSet'>['records'];
+type Layers = Records['layers'];
 
 export const layerResource: ResourceType<'layers'> = {
   collection: 'layers',
@@ -29,9 +31,9 @@ export const layerResource: ResourceType<'layers'> = {
   },
   requireEffect: () => undefined,
   copyOf: layer => layer,
-  usedBy: ({ snapshot }, key) => ({
-    experiment: (snapshot.records.layers.get(key)?.document.claims ?? [])
-      .filter(isHeld)
+  usedBy: ({ snapshot: { records } }, key) => ({
+    experiment: (records.layers.get(key)?.document.claims ?? [])
+      .filter(claim => isHeld(released(records, claim, 0)))
       .map(({ experiment }) => experiment),
   }),
   warnings: noWarnings,
@@ -44,6 +46,24 @@ const CLEARED_VALUES = { tags: [] };
 
 /** Whether an experiment still has its slots. */
 export const isHeld = ({ releasedAt }: LayerClaim): boolean => releasedAt === undefined;
+
+/**
+ * Returns a claim as the end of its experiment leaves it, which is stored a little later. A draft keeps its slots, and so
+ * does an experiment that runs.
+ */
+export const released = (
+  { experiments }: Pick<Records, 'experiments'>,
+  claim: LayerClaim,
+  now: number,
+): LayerClaim => {
+  const experiment = experiments.get(claim.experiment)?.document;
+  const isOver = experiment === undefined || (experiment.state !== 'draft' && !isLive(experiment));
+  const endedAt = experiment?.run?.endedAt;
+  // Slots that were claimed after the end are those of the next run.
+  const isOfRun = endedAt === undefined || endedAt >= claim.claimedAt;
+  if (!isHeld(claim) || !isOver || (experiment !== undefined && !isOfRun)) return claim;
+  return { ...claim, releasedAt: endedAt ?? formatInstant(now) };
+};
 
 /** Behaviour of units may depend on what they saw before, so slots stay empty for a week. */
 const CARRY_OVER_MS = 7 * 86_400_000;

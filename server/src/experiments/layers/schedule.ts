@@ -1,12 +1,12 @@
-import { isLive, type Layer, type LayerClaim } from '@pennon/schema';
+import type { Layer } from '@pennon/schema';
 
 import { auditDraft, SYSTEM } from '../../audit/record.ts';
-import { formatInstant, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { LiveFlagSet } from '../../flag-set/live-flag-set.ts';
 import type { Registry } from '../../flag-set/registry.ts';
 import { serverFieldsAfter } from '../../resources/plan.ts';
 import type { Snapshot } from '../../store/store.ts';
-import { isExpired, isHeld } from './layer.ts';
+import { isExpired, released } from './layer.ts';
 
 type Records = Snapshot<'flagSet'>['records'];
 type ReleaseServices = { readonly registry: Registry; readonly clock: Clock };
@@ -41,17 +41,6 @@ const dueIn = (records: Records, key: string, now: number) => {
   if (isSame) return undefined;
   const next: Layer = { ...current, ...serverFieldsAfter(current, now), claims };
   return { current, next };
-};
-
-/** A draft keeps its slots, and so does an experiment that runs. */
-const released = ({ experiments }: Records, claim: LayerClaim, now: number): LayerClaim => {
-  const experiment = experiments.get(claim.experiment)?.document;
-  const isOver = experiment === undefined || (experiment.state !== 'draft' && !isLive(experiment));
-  const endedAt = experiment?.run?.endedAt;
-  // Slots that were claimed after the end are those of the next run.
-  const isOfRun = endedAt === undefined || endedAt >= claim.claimedAt;
-  if (!isHeld(claim) || !isOver || (experiment !== undefined && !isOfRun)) return claim;
-  return { ...claim, releasedAt: endedAt ?? formatInstant(now) };
 };
 
 const releaseOne = (live: LiveFlagSet, key: string, clock: Clock): Promise<void> =>

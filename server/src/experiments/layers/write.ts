@@ -45,6 +45,7 @@ import {
   isExpired,
   isHeld,
   layerResource,
+  released,
   slotsOf,
   unitOfLayer,
   withoutLayer,
@@ -173,7 +174,12 @@ export const claimSlots = (
 
 const planClaim = async (change: Change, input: ClaimInput): Promise<LayerPlan> => {
   const { view, audit } = change;
-  const layer = requireLayer(change, input);
+  const current = requireLayer(change, input);
+  const { records } = view.snapshot;
+  const layer = {
+    ...current,
+    claims: current.claims.map(each => released(records, each, audit.at)),
+  };
   const experiment = requireCurrent(experimentResource, view, {
     environment: audit.environment,
     key: input.experiment,
@@ -190,7 +196,7 @@ const planClaim = async (change: Change, input: ClaimInput): Promise<LayerPlan> 
   const condition = { flag: layer.key, variants };
   const { conditions } = withoutLayer(target.rule, layer.key);
   const rule = { ...target.rule, conditions: [condition, ...conditions] };
-  return planClaims(change, layer, [...others, claim], { target, rule });
+  return planClaims(change, current, [...others, claim], { target, rule });
 };
 
 /** Slots that were kept back and are now taken leave their previous claim. */
