@@ -388,7 +388,7 @@ it.each([
 );
 
 it.each(['application/json', 'text/plain'])(
-  'a number that is no double takes nothing from other events, in %s',
+  'a number that is too large takes nothing from other events, in %s',
   async type => {
     await using started = await start();
     const { server, clock } = started;

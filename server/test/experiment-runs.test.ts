@@ -102,7 +102,8 @@ describe('the states of an experiment', () => {
     const plan = { end: '2026-12-03T09:00:00.000Z', units: 1_000 };
     await server.api('PATCH', '/experiments/checkout-2', { body: { plan } });
     await post(server, 'start');
-    clock.advance(48 * HOUR_MS - 60_000);
+    clock.jump(48 * HOUR_MS - 120_000);
+    clock.advance(60_000);
     expect((await read(server)).state).toBe('running');
     clock.advance(120_000);
     await expect
@@ -112,7 +113,8 @@ describe('the states of an experiment', () => {
         run: { enrolmentEndedAt: plan.end },
       });
     // The window, one cohort of a quarter of an hour, and one hour.
-    clock.advance(2.25 * HOUR_MS);
+    clock.jump(2.25 * HOUR_MS - 60_000);
+    clock.advance(60_000);
     await expect
       .poll(() => read(server))
       .toMatchObject({
@@ -443,6 +445,92 @@ describe('what a running experiment fixes', () => {
     // The first version has the same rules.
     expect(revert.status).toBe(200);
     expect((await read(server, path)).rules).toMatchObject([staff, rule]);
+  });
+});
+
+describe('an import', () => {
+  type Environment = {
+    key: string;
+    name?: string;
+    flags: { rules: { percentage?: number }[] }[];
+    experiments: { run?: object | undefined; [field: string]: unknown }[];
+    ramps: { step: number }[];
+  };
+  type Exported = { environments: Environment[] };
+
+  /** Starts an experiment, and imports its export after a change. */
+  const importChanged = async (
+    server: TestServer,
+    change: (production: Environment, exported: Exported) => void,
+  ) => {
+    const exported: Exported = (await server.request('GET', '/api/v1/export')).body;
+    const production = exported.environments.find(({ key }) => key === 'production');
+    if (production === undefined) throw new Error('there is no production');
+    change(production, exported);
+    return server.request('POST', '/api/v1/import?overwrite=true', { body: exported });
+  };
+  const begin = async (): Promise<TestServer> => {
+    const server = await startServer();
+    await fill(server);
+    expect((await post(server, 'start')).status).toBe(200);
+    return server;
+  };
+
+  it.each([
+    ['run', (run?: object) => ({ run: { ...run, startedAt: '2026-01-01T00:00:00.000Z' } })],
+    ['run', (run?: object) => ({ run: { ...run, seed: 'another' } })],
+    ['state', () => ({ state: 'ended' })],
+    ['decision', () => ({ decision: { variant: 'on', at: '2026-01-01T00:00:00.000Z' } })],
+  ])('leaves the %s of a running experiment as it is', async (field, changeOf) => {
+    await using server = await begin();
+    const before = await read(server);
+    const refused = await importChanged(server, ({ experiments }, { environments }) => {
+      for (const each of experiments) Object.assign(each, changeOf(each.run));
+      for (const each of environments) if (each.key !== 'production') each.name = 'changed';
+    });
+    expect([refused.status, refused.body.error.message]).toEqual([
+      409,
+      `experiment "checkout-2" is running, so an import cannot change its "${field}": stop it first, or import it as it is`,
+    ]);
+    expect(await read(server)).toEqual(before);
+    expect((await server.request('GET', '/api/v1/environments')).text).not.toContain('changed');
+    expect((await importChanged(server, () => undefined)).status).toBe(200);
+  });
+
+  it('leaves the step of a ramp at work as it is', async () => {
+    await using server = await startServer();
+    await fill(server);
+    const steps = [{ share: 1, holdMinutes: 60 }];
+    const ramp = { key: 'r', flag: 'new-checkout', rule: 'next', treatment: 'on', steps };
+    await server.api('POST', '/ramps', { body: ramp });
+    expect((await server.api('POST', '/ramps/r/start')).status).toBe(200);
+    const refused = await importChanged(server, ({ ramps, flags }) => {
+      for (const each of ramps) each.step = 2;
+      for (const { rules } of flags) for (const each of rules.slice(-1)) each.percentage = 90;
+    });
+    expect([refused.status, refused.body.error.message]).toEqual([
+      409,
+      expect.stringContaining('ramp "r" is running, so an import cannot change its "step"'),
+    ]);
+  });
+
+  it.each([
+    ['without a run', { run: undefined }, /\.run is missing/],
+    ['on the rule of another one', {}, /\.rule is that of experiment "checkout-2"/],
+    ['on a rule that does not exist', { rule: 'none' }, /\.rule does not exist in flag/],
+    [
+      'of a metric that does not exist',
+      { metrics: [{ metric: 'none', role: 'primary' }] },
+      /\.metrics\.0\.metric "none" is missing/,
+    ],
+  ])('has no running experiment %s', async (_, fields, message) => {
+    await using server = await begin();
+    const refused = await importChanged(server, ({ experiments }) => {
+      experiments.push(...experiments.map(each => ({ ...each, key: 'second', ...fields })));
+    });
+    const details: { path: string; message: string }[] = refused.body.error.details;
+    const found = details.map(detail => `${detail.path} ${detail.message}`).join('\n');
+    expect([refused.status, found]).toEqual([400, expect.stringMatching(message)]);
   });
 });
 

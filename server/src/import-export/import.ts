@@ -12,7 +12,7 @@ import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 import { isSameContent, planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
 import { reportOf, type ImportReport } from './report.ts';
 import { requireEnvironmentsOfKeys } from './validate-export.ts';
-import { currentOf, writeControl, writeFlagSets } from './write-import.ts';
+import { currentOf, requireNothingFixed, writeControl, writeFlagSets } from './write-import.ts';
 
 /**
  * Imports an export. Everything is validated before anything is written. Each environment is replaced as a
@@ -48,6 +48,7 @@ export const importData = async (
   if (dryRun) return report;
   requireNoKeyConflicts(plan.keys);
   requireNoConflicts(plan);
+  requireNothingFixed(services, document);
   const run = { services, caller, document, overwrite };
   await writeControl(run, await writeFlagSets(run, plan));
   await services.registry.whenReady();

@@ -8,6 +8,7 @@ import { ADMIN_KEY_ID } from '../auth/key-id.ts';
 import type { IndexedFlagSet } from '../flag-set/documents.ts';
 import { problemsOfFlag } from '../resources/validate.ts';
 import { createProblems, type Problems } from './problems.ts';
+import { findInvalidRuns } from './runs.ts';
 
 /** Adds the problems of environments as a whole, and of flags that the engine refuses. */
 export const findInvalidEnvironments = (
@@ -36,6 +37,7 @@ export const findInvalidFlags = (
   for (const [i, { key }] of (environment.ramps ?? []).entries())
     if (experiments.has(key))
       problems.add(`${prefix}ramps.${i}`, [detail('key', 'is that of an experiment')]);
+  findInvalidRuns(environment, prefix, problems);
   const flagSet = flagSetOf(environment);
   const tooLarge = patternProblem(flagSet);
   if (tooLarge !== undefined) return problems.add(prefix.slice(0, -1), [detail('', tooLarge)]);

@@ -10,6 +10,7 @@ import {
   type EnvironmentServices,
 } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
+import { requireFixedDesigns } from '../flag-set/fixed-designs.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { lastVersion, versionOf } from '../resources/plan.ts';
 import { mapInSlices } from '../slices.ts';
@@ -33,6 +34,7 @@ import {
   withoutContents,
   type ImportPlan,
 } from './plan.ts';
+import { requireSameRuns } from './runs.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 
 /** One import in progress. */
@@ -73,6 +75,39 @@ export const writeFlagSets = async (
   }
 };
 
+/** Throws CONFLICT before anything is written if an experiment or a ramp at work prevents a part of it. */
+export const requireNothingFixed = (
+  services: EnvironmentServices,
+  { environments }: Export,
+): void => {
+  for (const imported of environments) {
+    const records = currentOf(services, imported.key)?.snapshot.records;
+    if (records === undefined) continue;
+    requireSameRuns(records, imported);
+    requireFixedDesigns(records, {
+      writes: writesOf(withCurrent(imported, records)),
+      replaceAll: true,
+    });
+  }
+};
+
+/** Without a list, the current documents stay. */
+const withCurrent = (
+  imported: ExportedEnvironment,
+  records: Snapshot<'flagSet'>['records'],
+): Contents => {
+  const documents = <Document>(current: ReadonlyMap<string, Stored<Document>>): Document[] =>
+    Array.from(current.values(), ({ document }) => document);
+  const { metrics, experiments, layers, ramps } = imported;
+  return {
+    ...imported,
+    metrics: metrics ?? documents(records.metrics),
+    experiments: experiments ?? documents(records.experiments),
+    layers: layers ?? documents(records.layers),
+    ramps: ramps ?? documents(records.ramps),
+  };
+};
+
 const createFlagSet = async (
   { services, caller }: ImportRun,
   imported: ExportedEnvironment,
@@ -102,6 +137,7 @@ const replaceFlagSet = (
     const plan = await planEnvironment(imported, { document, snapshot }, overwrite);
     requireNoConflicts({ environments: [plan], keys: [] });
     if (plan.changes.length === 0) return NOTHING;
+    requireSameRuns(snapshot.records, imported);
     const ledger = flagSetLedger(document);
     const renumbered = <Document extends Imported>(
       collection: ContentName,
