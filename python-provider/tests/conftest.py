@@ -42,6 +42,18 @@ class QuickProvider(PennonProvider):
     )
 
 
+class SteadyProvider(QuickProvider):
+    """The quick provider with timeouts that are not reached just because the machine is busy."""
+
+    # A stream may be silent for the longest time that is no pause of the process.
+    _timing = replace(
+        QuickProvider._timing,
+        heartbeat_ms=_process.LONGEST_PAUSE_S * 500,
+        response_timeout_ms=10_000,
+        check_timeout_ms=6_000,
+    )
+
+
 class LateEventsProvider(QuickProvider):
     """Holds back the events after its start for longer than a test takes."""
 

@@ -34,7 +34,7 @@ from conftest import (
 from faults import Hang, fails_with, send_json
 from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer
 from openfeature.client import OpenFeatureClient
-from openfeature.event import ProviderEvent
+from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.provider import ProviderStatus
 
 from pennon_openfeature import PennonProvider, _process
@@ -443,6 +443,25 @@ def test_refresh_ends_the_wait_for_a_server_that_is_back(server: FlagServer, use
     assert provider.refresh() is True
 
 
+def test_after_a_refresh_the_status_is_that_of_the_new_flags(
+    server: FlagServer, client: OpenFeatureClient, use: Use
+) -> None:
+    class SlowProvider(QuickProvider):
+        """Spends time between new flags and the event that announces them."""
+
+        def emit(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
+            time.sleep(0.1)
+            super().emit(event, details)
+
+    provider = use(SlowProvider(url=server.url, key=KEY))
+    server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
+    server.cut_streams()
+    eventually(has_status(client, ProviderStatus.STALE))
+    server.faults = {}
+    assert provider.refresh(10_000) is True
+    assert client.get_provider_status() == ProviderStatus.READY
+
+
 def test_concurrent_refreshes_share_one_poll(server: FlagServer, use: Use) -> None:
     provider = started(use, server, stream=False)
     polls = server.requests["flag-set"]
@@ -556,8 +575,8 @@ from openfeature import api
 from openfeature import _event_support
 {before_import}
 sys.path.insert(0, {tests!r})
-from conftest import QuickProvider
-provider = QuickProvider(url={url!r}, key={key!r})
+from conftest import SteadyProvider
+provider = SteadyProvider(url={url!r}, key={key!r})
 api.set_provider_and_wait(provider)
 client = api.get_client()
 def report():

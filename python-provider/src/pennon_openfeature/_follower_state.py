@@ -163,15 +163,24 @@ class FollowerState:
             self._current_at = time.monotonic() - (update.source_age_ms or 0) / 1_000
             self._source = source
             self._is_outdated = False
-            self._confirmed = self._attempt
-            self._awaited = -1
+            confirmed = self._attempt
             if stale is not None and self._mode != "stale":
                 self._last_error = last_error_of(stale)
-            self._changed.notify_all()
         if stale is not None:
             self.set_mode("stale")
         else:
             self.set_mode("streaming" if source == "stream" else "polling")
+        self._confirm(confirmed)
+
+    def _confirm(self, generation: int) -> None:
+        """Ends the wait of `refresh`. Only after the callbacks, so that its callers find the status
+        that follows from the data.
+        """
+        with self._changed:
+            self._confirmed = generation
+            if self._awaited == generation:
+                self._awaited = -1
+            self._changed.notify_all()
 
     def _is_older(self, flag_set: FlagSet) -> bool:
         return self._data is not None and (flag_set.revision or 0) < (self._data.revision or 0)
