@@ -3,6 +3,8 @@
  * the keys and the time. By a command, it ends by SIGKILL at its next commit of a ramp: before the commit is sent,
  * while it is on its way, or after it, before anything is done with the response.
  */
+import { closeSync, openSync } from 'node:fs';
+
 import { secureRandom } from '../../src/random.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
@@ -12,11 +14,17 @@ import { openStore } from './store.ts';
 
 export type DeathPoint = 'before' | 'during' | 'after';
 
+export type Death = {
+  readonly point: DeathPoint;
+  /** A file that the process creates before it ends. If another process was first, this one continues. */
+  readonly mark: string;
+};
+
 export type RampServerCommand = {
   /** How much time passes. */
   readonly advance?: number;
   /** Where the process ends; null if it does not. */
-  readonly dies?: DeathPoint | null;
+  readonly dies?: Death | null;
   /** How many units of 1,000 failed, of control and treatment. */
   readonly failed?: readonly [number, number];
 };
@@ -37,7 +45,16 @@ const see = ([control, treatment]: readonly [number, number]) => {
 };
 see([5, 5]);
 
-let dies: DeathPoint | null = null;
+let dies: Death | null = null;
+
+const isFirst = ({ mark }: Death): boolean => {
+  try {
+    closeSync(openSync(mark, 'wx'));
+    return true;
+  } catch {
+    return false;
+  }
+};
 
 const end = (): Promise<never> => {
   process.kill(process.pid, 'SIGKILL');
@@ -49,10 +66,11 @@ const wrapStore = (inner: Store): Store => ({
   reportServer: report => inner.reportServer(report, REPORT_TTL_MS),
   async commit(ledger, commit) {
     const isOfRamp = commit.audit.some(({ actor }) => actor.id === 'pennon:ramp');
-    if (!isOfRamp || dies === null) return inner.commit(ledger, commit);
-    if (dies === 'before') return end();
+    if (!isOfRamp || dies === null || !isFirst(dies)) return inner.commit(ledger, commit);
+    const { point } = dies;
+    if (point === 'before') return end();
     const committed = inner.commit(ledger, commit);
-    if (dies === 'after') await committed;
+    if (point === 'after') await committed;
     else await new Promise(resolve => setImmediate(resolve));
     return end();
   },
