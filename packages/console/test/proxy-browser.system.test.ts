@@ -2,7 +2,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { nginx, startProxy } from '../../../server/test/deploy/proxies.ts';
-import { eventually, freePorts } from '../../../server/test/redis/processes.ts';
+import { freePort } from '../../../server/test/support/free-ports.ts';
+import { eventually } from '../../../server/test/redis/processes.ts';
 import { builtConsole } from '../../../server/test/support/console.ts';
 import { startServer, type TestServer } from '../../../server/test/support/server.ts';
 import { openPage, signIn, startBrowser } from './support/console-page.ts';
@@ -19,7 +20,7 @@ const isServing = (address: string): Promise<boolean> =>
 let browser: Browser;
 let server: TestServer;
 let url: string;
-let stopProxy = () => {};
+let stopProxy = async () => {};
 beforeAll(async () => {
   const { source } = await builtConsole();
   browser = await startBrowser();
@@ -29,13 +30,13 @@ beforeAll(async () => {
     limits: { trustedProxies: 1 },
   });
   const { port } = new URL(await server.listen());
-  const [proxy = 0] = await freePorts(1);
+  const proxy = await freePort();
   stopProxy = startProxy(nginx('nginx-path.conf'), { proxy, servers: [Number(port)] });
   url = `http://127.0.0.1:${proxy}${BASE_PATH}`;
   await eventually(() => isServing(`${url}/healthz`));
 });
 afterAll(async () => {
-  stopProxy();
+  await stopProxy();
   await browser.close();
   await server.close();
 });

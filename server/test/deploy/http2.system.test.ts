@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { eventually, freePorts } from '../redis/processes.ts';
+import { eventually } from '../redis/processes.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { endWithTests, startProcess, type ServerProcess } from '../support/process.ts';
 
 const KEY = 'an-admin-key-of-24-characters-or-more';
@@ -33,7 +35,7 @@ let directory: string;
 let server: ServerProcess;
 let origin: string;
 let session: ClientHttp2Session;
-let stopProxy = () => {};
+let stopProxy = async () => {};
 
 const openSession = (): ClientHttp2Session => connect(origin, { rejectUnauthorized: false });
 
@@ -60,14 +62,18 @@ beforeAll(async () => {
     env: { ...process.env, HOME: directory, XDG_DATA_HOME: directory },
   });
   endWithTests(child);
-  stopProxy = () => void child.kill('SIGTERM');
+  const ended = once(child, 'exit');
+  stopProxy = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
   origin = `https://localhost:${proxyPort}`;
   await eventually(isServing);
   session = openSession();
 });
 afterAll(async () => {
   session.destroy();
-  stopProxy();
+  await stopProxy();
   await server.stop();
   rmSync(directory, { recursive: true });
 });

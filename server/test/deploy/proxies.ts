@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,8 +52,8 @@ export const caddy =
     return ['caddy', 'run', '--adapter', 'caddyfile', '--config', config];
   };
 
-/** Starts a proxy. Returns how to stop it. */
-export const startProxy = (program: ProxyProgram, ports: Ports): (() => void) => {
+/** Starts a proxy. Returns how to stop it, which resolves when it has ended and its files are removed. */
+export const startProxy = (program: ProxyProgram, ports: Ports): (() => Promise<void>) => {
   const directory = mkdtempSync(join(tmpdir(), 'pennon-proxy-'));
   const [command, ...args] = program(directory, ports);
   const child = spawn(command, args, {
@@ -60,8 +61,10 @@ export const startProxy = (program: ProxyProgram, ports: Ports): (() => void) =>
     env: { ...process.env, HOME: directory, XDG_DATA_HOME: directory },
   });
   endWithTests(child);
-  return () => {
+  const ended = once(child, 'exit');
+  return async () => {
     child.kill('SIGTERM');
+    await ended;
     rmSync(directory, { recursive: true });
   };
 };

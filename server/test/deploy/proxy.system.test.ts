@@ -2,7 +2,8 @@ import { request, type IncomingMessage } from 'node:http';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { eventually, freePorts } from '../redis/processes.ts';
+import { eventually } from '../redis/processes.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { startProcess, type ServerProcess } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
 import { caddy, nginx, startProxy } from './proxies.ts';
@@ -25,7 +26,7 @@ describe.each([
   let server: ServerProcess;
   let url: string;
   let api: string;
-  let stopProxy = () => {};
+  let stopProxy = async () => {};
 
   beforeAll(async () => {
     const [proxyPort = 0, serverPort = 0] = await freePorts(2);
@@ -45,7 +46,7 @@ describe.each([
     await eventually(() => isServing(`${url}/healthz`));
   });
   afterAll(async () => {
-    stopProxy();
+    await stopProxy();
     await server.stop();
   });
 

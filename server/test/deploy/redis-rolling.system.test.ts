@@ -1,14 +1,15 @@
 import { afterEach, expect, it } from 'vitest';
 
-import { eventually, freePorts } from '../redis/processes.ts';
+import { eventually } from '../redis/processes.ts';
 import { ADMIN_KEY, production, request, startServerOn } from '../redis/servers.ts';
 import { useRedis } from '../redis/setup.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { repeat, type RepeatOptions } from '../support/repeat.ts';
 import { caddy, nginx, startProxy } from './proxies.ts';
 
 const redis = useRedis();
 
-let stopProxy = () => {};
+let stopProxy = async () => {};
 afterEach(() => stopProxy());
 
 const start = (port: number) =>
