@@ -1,10 +1,8 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { builtConsole, type BuiltConsole } from '../../../server/test/support/console.ts';
+import { freePort } from '../../../server/test/support/free-ports.ts';
 import { startProvider, type TestProvider } from '../../../server/test/support/oidc-provider.ts';
 import { startServer, type TestServer } from '../../../server/test/support/server.ts';
 import { joinAs, PASSWORD } from '../../../server/test/support/sign-in.ts';
@@ -20,19 +18,6 @@ const EMAIL = 'ada@example.com';
 const ADA = { sub: 'ada-1', name: 'Ada Lovelace', email: EMAIL, email_verified: true };
 const EDITOR = { environment: '*', role: 'editor' } as const;
 
-/** The provider must know the address of the server before it starts. */
-const freePort = async (): Promise<number> => {
-  const probe = createServer();
-  await new Promise<void>(resolve => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = probe.address() as AddressInfo;
-  await new Promise(resolve => {
-    probe.close(resolve);
-  });
-  return port;
-};
-
 let built: BuiltConsole;
 let browser: Browser;
 beforeAll(async () => {
@@ -45,6 +30,7 @@ let provider: TestProvider;
 let server: TestServer;
 let url: string;
 beforeEach(async () => {
+  // The provider must know the address of the server before it starts.
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
   provider = await startProvider({ url });

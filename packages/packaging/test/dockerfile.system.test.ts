@@ -11,7 +11,6 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +25,7 @@ import {
 } from 'dockerfile-ast';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
+import { freePort } from '../../../server/test/support/free-ports.ts';
 import { root } from '../src/packages.ts';
 import { run } from './support/run.ts';
 
@@ -167,14 +167,6 @@ beforeAll(async () => {
     await perform(instruction);
 }, 8 * MINUTES);
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-};
 
 /** Starts the image's command, as `docker run --read-only --env PORT=… ` does. */
 const start = async (port: number): Promise<ChildProcess> => {

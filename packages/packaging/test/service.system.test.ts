@@ -10,13 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
+import { freePort } from '../../../server/test/support/free-ports.ts';
 import { root } from '../src/packages.ts';
 import { install } from './support/projects.ts';
 import { startRegistry, type Registry } from './support/registry.ts';
@@ -87,14 +87,6 @@ const createProject = async (name: string, more: readonly string[] = []): Promis
   return project;
 };
 
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-};
-
 describe('the package pennon, packed', () => {
   const unpack = async (): Promise<string> => {
     const target = mkdtempSync(join(directory, 'unpacked-'));
@@ -153,7 +145,7 @@ describe('the package pennon, installed, with Redis', () => {
         stdio: 'ignore',
       });
       onTestFinished(() => void redis.kill('SIGKILL'));
-      await expect.poll(check, { timeout: 20_000 }).toContain('is sound');
+      await expect.poll(check).toContain('is sound');
 
       const args = ['--redis-url', url, '--workers', '2', '--data', 'snapshots'];
       const server = await start(project, args);
@@ -162,7 +154,7 @@ describe('the package pennon, installed, with Redis', () => {
         const response = await fetch(`${server.url}/api/v1/status`, { headers });
         return ((await response.json()) as { servers: unknown[] }).servers.length;
       };
-      await expect.poll(readServers, { timeout: 20_000 }).toBe(2);
+      await expect.poll(readServers).toBe(2);
       expect((await call(server.url, { key: 'shared', enabled: true })).status).toBe(201);
       // An import of this size is checked in a thread, which has a file of its own.
       const imported = await fetch(`${server.url}/api/v1/import?dryRun=true`, {
@@ -253,7 +245,7 @@ describe.each(['22.13.0', '24', '26'])('the package pennon, installed with Node 
           () => true,
           () => false,
         );
-      await expect.poll(isServing, { timeout: 20_000 }).toBe(false);
+      await expect.poll(isServing).toBe(false);
     },
   );
 });

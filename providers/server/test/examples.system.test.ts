@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -10,6 +9,7 @@ import {
   startFlagServer,
   type FlagServer,
 } from '../../../packages/sync/test/support/flag-server.ts';
+import { freePort } from '../../../server/test/support/free-ports.ts';
 import { compileCache } from '../../../server/test/support/process.ts';
 
 const EXAMPLES = new URL('../examples/', import.meta.url).pathname;
@@ -37,17 +37,9 @@ const run = async (name: string, env: Readonly<Record<string, string>>) => {
   return { code, output: output() };
 };
 
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-};
-
 /** The URL that a service prints when it listens. */
 const addressOf = async (output: () => string): Promise<string> => {
-  await expect.poll(output, { timeout: 15_000 }).toMatch(/port: \d+/);
+  await expect.poll(output).toMatch(/port: \d+/);
   const [, port] = /port: (\d+)/.exec(output()) ?? [];
   return `http://127.0.0.1:${port}`;
 };

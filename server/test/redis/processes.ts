@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { freePort } from '../support/free-ports.ts';
 import { endWithTests } from '../support/process.ts';
 
 /** A Redis process on a free port. Each test file starts and ends its own. */
@@ -33,21 +33,6 @@ const requireProgram = (name: string): string => {
   throw new Error(
     `these tests need ${name}: install it, on Debian with "apt-get install redis-server"`,
   );
-};
-
-/** Returns different ports that are currently free. */
-export const freePorts = async (count: number): Promise<number[]> => {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map(server => once(server, 'listening')));
-  const ports = servers.map(server => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map(server => once(server.close(), 'close')));
-  return ports;
-};
-
-const freePort = async (): Promise<number> => {
-  const [port] = await freePorts(1);
-  if (port === undefined) throw new Error('no free port');
-  return port;
 };
 
 /** Prepares a redis-server with these additional settings. Call `start` to start it. */
@@ -84,8 +69,8 @@ type ProcessOptions = {
   readonly password?: string | undefined;
 };
 
-/** A paused server does not reply. */
-const CLI_TIMEOUT_MS = 2_000;
+/** A paused server does not reply. Others do so in time, also on a busy machine. */
+const CLI_TIMEOUT_MS = 10_000;
 
 const processOn = ({
   port,
@@ -358,7 +343,8 @@ const countNodes = (node: RedisProcess): number =>
     .filter(line => !line.includes('handshake')).length;
 
 const POLL_MS = 50;
-const TIMEOUT_MS = 30_000;
+/** Less than a test has, so that the condition is reported. A busy machine must not fail a test. */
+const TIMEOUT_MS = 90_000;
 
 /** Polls until `condition` is true. Only for what another process does without a notification. */
 export const eventually = async (

@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Store, Version } from '../../src/store/store.ts';
 import { auditOf, flag, flags, neverAborted, newLedger, take, write } from '../store/fixtures.ts';
-import { freePorts, startCluster, startRedis, startSentinels } from './processes.ts';
+import { freePort } from '../support/free-ports.ts';
+import { startCluster, startRedis, startSentinels } from './processes.ts';
 import { startServerOn } from './servers.ts';
 import { useProcesses, useRedis } from './setup.ts';
 import { openStore } from './store.ts';
@@ -61,7 +62,7 @@ const errorTextOf = async (store: Store): Promise<string> => {
 
 describe('over TLS', () => {
   const redis = useProcesses(async () => {
-    const [port = 0] = await freePorts(1);
+    const port = await freePort();
     return startRedis({
       port: '0',
       'tls-port': String(port),

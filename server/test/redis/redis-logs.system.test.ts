@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 
 import { beforeEach, expect, it } from 'vitest';
 
+import { freePort } from '../support/free-ports.ts';
 import { parseLog } from '../support/process.ts';
-import { eventually, freePorts } from './processes.ts';
+import { eventually } from './processes.ts';
 import { newDirectory, production, request, startServerOn } from './servers.ts';
 import { useRedis } from './setup.ts';
 
@@ -96,7 +97,7 @@ it('the primary process and its workers log JSON lines only, to the last line', 
 
 it('a server that waits for Redis logs that it waits, and that Redis is available', async () => {
   await redis().kill();
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const starting = startServerOn(redis().url, { LOG_LEVEL: 'info', PORT: String(port) });
   const get = (path: string) =>
     request(`http://127.0.0.1:${port}`, 'GET', path).catch(() => undefined);

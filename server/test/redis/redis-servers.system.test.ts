@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { freePort } from '../support/free-ports.ts';
 import { startAndFail } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually, freePorts } from './processes.ts';
+import { eventually } from './processes.ts';
 import {
   ADMIN_KEY,
   newDirectory,
@@ -46,7 +47,7 @@ describe('a first start on an empty Redis', () => {
   });
 
   it('waits, not ready, for servers that have earlier data, and begins without any', async () => {
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const starting = startServerOn(redis().url, { PORT: String(port), PENNON_INIT: '' });
     const readiness = () =>
       request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);

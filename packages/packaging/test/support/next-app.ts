@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
+import { freePort } from '../../../../server/test/support/free-ports.ts';
 import { endWithTests } from '../../../../server/test/support/process.ts';
 
 export const NEXT_PACKAGES = ['next', 'react', 'react-dom', '@openfeature/react-sdk'];
@@ -13,15 +13,6 @@ const APP = join(import.meta.dirname, '../fixtures/next');
 /** Adds an application with a server component and a client component to `directory`. */
 export const writeNextApp = (directory: string): void =>
   cpSync(APP, directory, { recursive: true });
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-};
 
 /** Starts a built application. Resolves when it serves requests. */
 export const startNextApp = async (

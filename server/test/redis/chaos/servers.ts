@@ -1,4 +1,4 @@
-import { freePorts } from '../processes.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { newDirectory, startServerOn, type RedisServer } from '../servers.ts';
 
 /** A server whose address and data directory stay the same when it restarts. */
