@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { eventually, freePorts, startCluster, startSentinels } from './processes.ts';
+import { freePort } from '../support/free-ports.ts';
+import { eventually, startCluster, startSentinels } from './processes.ts';
 import { newDirectory, production, request, startServerOn, type RedisServer } from './servers.ts';
 import { useProcesses, useRedis } from './setup.ts';
 
@@ -79,14 +80,12 @@ describe('a Redis that has lost everything', () => {
         await redis().start();
       },
     ],
-  ])('(%s) is marked within a second, and restored by one call', async (_, lose) => {
+  ])('(%s) is marked, and restored by one call', async (_, lose) => {
     const { all, first, secret } = await startThree(redis().url);
     await lose();
-    const lostAt = Date.now();
     await eventually(() => redis().cli('exists', lostKey) === '1');
-    expect(Date.now() - lostAt).toBeLessThan(1_500);
 
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const fourth = start(redis().url, { PORT: String(port) });
     const waiting = () =>
       request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);

@@ -11,7 +11,7 @@ const servers: RedisServer[] = [];
 afterEach(() => Promise.all(servers.splice(0).map(server => server.stop())));
 
 const start = async (url: string): Promise<RedisServer> => {
-  const server = await startServerOn(url, { PENNON_READY_MAX_SOURCE_AGE: '16' });
+  const server = await startServerOn(url, { PENNON_READY_MAX_SOURCE_AGE: '25' });
   servers.push(server);
   return server;
 };

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { freePort } from '../support/free-ports.ts';
 import { startAndFail } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually, freePorts } from './processes.ts';
+import { eventually } from './processes.ts';
 import {
   ADMIN_KEY,
   request,
@@ -118,7 +119,7 @@ describe('while Redis is unavailable', () => {
 
   it('a server that restarts while it is cut off for too long is not ready, until Redis is back', async () => {
     await server.stop();
-    const options = { PENNON_DATA: directory, PENNON_READY_MAX_SOURCE_AGE: '8' };
+    const options = { PENNON_DATA: directory, PENNON_READY_MAX_SOURCE_AGE: '20' };
     const status = async () => (await server.request('GET', '/readyz')).status;
     server = await startServerOn(redis().url, options);
     await redis().kill();
@@ -178,7 +179,7 @@ describe('while Redis is unavailable', () => {
   it('a server without a snapshot waits, not ready, and becomes ready by itself', async () => {
     await server.stop();
     await redis().kill();
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const waiting = `http://127.0.0.1:${port}`;
     const starting = startServerOn(redis().url, { PORT: String(port) });
     const status = (path: string) => request(waiting, 'GET', path).catch(() => undefined);
@@ -202,7 +203,7 @@ describe('while Redis is unavailable', () => {
     await redis().kill();
     for (const name of readdirSync(snapshotDirectory(directory)))
       writeFileSync(join(snapshotDirectory(directory), name), '{"format":1,');
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const starting = startServerOn(redis().url, { PORT: String(port), PENNON_DATA: directory });
     const status = () =>
       request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
@@ -266,7 +267,7 @@ describe('a Redis that has lost its data, and a server with a damaged snapshot',
     for (const name of readdirSync(snapshotDirectory(directory)))
       writeFileSync(join(snapshotDirectory(directory), name), '{"format":1,');
     redis().cli('flushall');
-    const [port] = await freePorts(1);
+    const port = await freePort();
     const env = { PORT: String(port), PENNON_DATA: directory, PENNON_INIT: '' };
     const starting = startServerOn(redis().url, env);
     const status = () =>

@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 
+import { freePort } from '../support/free-ports.ts';
 import { startAndFail } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually, freePorts } from './processes.ts';
+import { eventually } from './processes.ts';
 import {
   ADMIN_KEY,
   request,
@@ -35,6 +36,14 @@ const workers = (): number[] => {
   const pid = server.child.pid ?? 0;
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return text.split(' ').filter(Boolean).map(Number);
+};
+
+/** Kills a worker. Returns its process id. */
+const killWorker = (index: number): number => {
+  const pid = workers()[index];
+  if (pid === undefined) throw new Error(`there is no worker ${index}`);
+  process.kill(pid, 'SIGKILL');
+  return pid;
 };
 
 /**
@@ -87,10 +96,9 @@ it('every worker returns the metrics of all workers', async () => {
 });
 
 it('a killed worker is restarted while the others serve', async () => {
-  const [victim] = workers();
-  process.kill(victim ?? 0, 'SIGKILL');
+  const victim = killWorker(0);
   for (let i = 0; i < 200; i += 1) expect(await healthWithRetries()).toBe(200);
-  await eventually(() => workers().length === 3 && !workers().includes(victim ?? 0));
+  await eventually(() => workers().length === 3 && !workers().includes(victim));
   await eventually(async () => (await servers()).length === 3);
   expect(server.output()).toMatch(/worker [123] exited \(SIGKILL\); restarting in 100 ms/);
   expect(server.output().match(/listens on/g)).toHaveLength(1);
@@ -104,7 +112,7 @@ it('killing workers one after another leaves no request without a response', asy
   });
   const seen = new Set((await servers()).map(({ id }) => id));
   for (let i = 1; i <= 6; i += 1) {
-    process.kill(workers()[i % 3] ?? 0, 'SIGKILL');
+    killWorker(i % 3);
     await eventually(async () => {
       for (const { id } of await servers().catch(() => [])) seen.add(id);
       return seen.size === 3 + i;
@@ -122,8 +130,7 @@ it('a worker that cannot start is restarted after growing pauses while the other
       Number(ms),
     );
   redis().cli('hset', 'pennon:{control:control}:head', 'format', '99');
-  const [victim] = workers();
-  process.kill(victim ?? 0, 'SIGKILL');
+  killWorker(0);
   await eventually(async () => {
     expect(await healthWithRetries()).toBe(200);
     return pauses().length >= 5;
@@ -135,7 +142,7 @@ it('a worker that cannot start is restarted after growing pauses while the other
 
 it('workers that wait for Redis become ready by themselves, on the same port', async () => {
   await redis().kill();
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const starting = startServerOn(redis().url, { PENNON_WORKERS: '3', PORT: String(port) });
   const readiness = () =>
     request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
@@ -238,4 +245,4 @@ it('if the package manager that started them has ended, all workers end without 
   // A stream that is cut off rejects instead.
   expect(await stream.next()).toBeUndefined();
   await expect(fetch(`${launched.url}/healthz`)).rejects.toThrow('fetch failed');
-}, 30_000);
+}, 55_000);

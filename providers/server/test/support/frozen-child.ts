@@ -45,6 +45,8 @@ const evaluateAgain = async () => {
 const whileStreaming = setInterval(() => {
   if (provider.freshness().mode !== 'streaming') return;
   clearInterval(whileStreaming);
+  // Its first evaluation, which is slow, must be over before a pause.
+  evaluate();
   print('streaming');
   lastTime = performance.now();
   // Rarely enough that a signal does not stop the process in the middle of an evaluation.
