@@ -53,8 +53,9 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // They wait for servers, browsers and timers.
           maxWorkers: Math.max(2, availableParallelism() - 1),
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          expect: { poll: { timeout: 90_000 } },
         },
       },
     ],

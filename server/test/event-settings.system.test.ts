@@ -67,7 +67,7 @@ it('PENNON_EVENTS_LOG_MIB limits the log of the embedded store', async () => {
     clock.jump(1_000);
     return (await size()) < 1_100_000;
   };
-  await expect.poll(isSmall, { timeout: 20_000 }).toBe(true);
+  await expect.poll(isSmall).toBe(true);
   expect(await size()).toBeGreaterThan(800_000);
   rmSync(directory, { recursive: true });
 });

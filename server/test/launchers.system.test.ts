@@ -96,7 +96,7 @@ const isServing = (url: string): Promise<boolean> =>
 const ENDED = 'the process that started Pennon has ended; stopping';
 
 const expectEnded = async ({ pid, url }: Launched): Promise<void> => {
-  await expect.poll(() => isRunning(pid), { timeout: 15_000 }).toBe(false);
+  await expect.poll(() => isRunning(pid)).toBe(false);
   expect(await isServing(url)).toBe(false);
   const again = await startProcess({ env: { PENNON_DATA: data } });
   expect(await again.stop()).toBe(0);
@@ -170,7 +170,7 @@ it('`npx -y pnpm dev` ends with npx, and so does the file watcher', async () => 
   servers.add(watcher);
   launched.child.kill('SIGKILL');
   await expectEnded(launched);
-  await expect.poll(() => isRunning(watcher), { timeout: 15_000 }).toBe(false);
+  await expect.poll(() => isRunning(watcher)).toBe(false);
 });
 
 describe('a server that no package manager started', () => {
@@ -191,7 +191,7 @@ describe('a server that no package manager started', () => {
     await new Promise(resolve => setTimeout(resolve, POLLS_MS));
     expect(await isServing(launched.url)).toBe(true);
     process.kill(launched.pid, 'SIGTERM');
-    await expect.poll(() => isRunning(launched.pid), { timeout: 15_000 }).toBe(false);
+    await expect.poll(() => isRunning(launched.pid)).toBe(false);
     expect(parseLog(launched.log().replace(/^nohup.*\n/, ''))).toHaveLength(1);
   });
 });

@@ -33,7 +33,7 @@ const startWithLogTo = (target: string, limit = ''): Promise<ServerProcess> =>
 const get = (url: string, path: string) =>
   fetch(url + path, {
     headers: { authorization: `Bearer ${KEY}` },
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(90_000),
   });
 
 const statusesOf = async (url: string, path: string, count: number): Promise<number[]> => {
@@ -104,7 +104,7 @@ it('a log that is not read is bounded, stops nothing, and continues when it is r
         for (let text = readAvailable(fd); text !== ''; text = readAvailable(fd)) last = text;
         return last;
       },
-      { timeout: 30_000 },
+      { timeout: 90_000 },
     )
     .toContain('"/readyz"');
   expect(await server.stop()).toBe(0);

@@ -46,7 +46,7 @@ const createFlags = async (server: TestServer, count: number): Promise<void> => 
 };
 
 describe('the memory of a server', () => {
-  it('does not grow with each edit', { timeout: 120_000 }, async () => {
+  it('does not grow with each edit', async () => {
     const directory = newDirectory();
     // A server that starts with flags has its first view prepared.
     await using before = await startServer({ store: await openStore(directory) });

@@ -156,7 +156,7 @@ describe('@openfeature/ofrep-web-provider in a browser', () => {
     call('start', ofrep.url, key, context);
   const valueOf = (key: string, value: unknown) =>
     page.evaluate(`ofrep.details(...${JSON.stringify([key, value])}).value`);
-  const PATIENCE = { timeout: 20_000 };
+  const PATIENCE = { timeout: 90_000 };
 
   it('receives values of all types', async () => {
     await start();

@@ -224,7 +224,7 @@ describe('the log on standard error', () => {
       `),
     });
     server.child.kill('SIGUSR2');
-    await expect.poll(server.log, { timeout: 10_000 }).toMatch(/library[^]*careful/);
+    await expect.poll(server.log).toMatch(/library[^]*careful/);
     expect(await server.stop()).toBe(0);
     expect(parseLog(server.log())).toEqual([
       expect.objectContaining({ level: 30, msg: expect.stringContaining(server.url) }),

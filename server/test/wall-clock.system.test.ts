@@ -46,10 +46,10 @@ const request = (method: string, route: string, key = ADMIN_KEY, body?: object) 
   });
 
 const status = async (): Promise<number> => (await request('GET', 'environments')).status;
-const soon = { timeout: 10_000, interval: 100 };
+const soon = { timeout: 90_000, interval: 100 };
 
 /** Sends requests until the key is at its limit. */
-const useUp = () => expect.poll(status, { timeout: 10_000, interval: 1 }).toBe(429);
+const useUp = () => expect.poll(status, { timeout: 90_000, interval: 1 }).toBe(429);
 
 /** Returns how many hours the clock of the server is ahead. Node.js updates this header once a second. */
 const hoursAhead = async (): Promise<number> => {

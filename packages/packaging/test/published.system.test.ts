@@ -275,7 +275,7 @@ describe('installed from a registry in an empty project', () => {
       await tab.goto(
         `${page.url}#${new URLSearchParams({ url: server.url(), key: secret }).toString()}`,
       );
-      await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
+      await expect.poll(() => tab.textContent('output')).toBe('true false');
     });
   });
 
@@ -312,7 +312,7 @@ describe('installed from a registry in an empty project', () => {
       await tab.goto(
         `${page.url}#${new URLSearchParams({ url: server.url(), key: secret }).toString()}`,
       );
-      await expect.poll(() => tab.textContent('output'), { timeout: 10_000 }).toBe('true false');
+      await expect.poll(() => tab.textContent('output')).toBe('true false');
     });
 
     it.each([
@@ -355,14 +355,14 @@ describe('installed from a registry in an empty project', () => {
         tab.on('pageerror', error => errors.push(error.message));
         await tab.goto(app.url);
         expect(await tab.textContent('#server')).toBe('true');
-        await expect.poll(() => tab.textContent('#browser'), { timeout: 10_000 }).toBe('true');
+        await expect.poll(() => tab.textContent('#browser')).toBe('true');
         await server.putFlag('new-checkout', {
           defaultVariant: 'off',
           clientVisible: true,
           type: 'boolean',
           variants: { on: true, off: false },
         });
-        await expect.poll(() => tab.textContent('#browser'), { timeout: 10_000 }).toBe('false');
+        await expect.poll(() => tab.textContent('#browser')).toBe('false');
         expect(errors).toEqual([]);
       },
       4 * MINUTES,

@@ -35,7 +35,7 @@ const change = async (): Promise<string> => {
   return `flag-${flagCount}`;
 };
 
-const PATIENCE = { timeout: 30_000, interval: 10 };
+const PATIENCE = { timeout: 90_000, interval: 10 };
 const until = (holds: () => boolean) => vi.waitUntil(holds, PATIENCE);
 
 const STREAM = /stream/;

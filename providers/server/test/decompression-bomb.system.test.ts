@@ -32,7 +32,7 @@ it.each([
     await vi.waitUntil(
       () => provider.freshness().lastError?.message.includes('after decompression'),
       {
-        timeout: 60_000,
+        timeout: 90_000,
       },
     );
     expect(await client.getBooleanValue('live', false)).toBe(false);

@@ -33,7 +33,7 @@ afterAll(async () => {
 /** Runs the program until it exits. Returns its output, and the timers and sockets that are left at the end. */
 const runChild = async (options: object) => {
   const { stdout } = await run(process.execPath, [CHILD, JSON.stringify(options)], {
-    timeout: 20_000,
+    timeout: 90_000,
   });
   const [started, value, active = 'nothing printed'] = stdout.split('\n');
   expect(active).toMatch(/^active /);

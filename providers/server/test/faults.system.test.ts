@@ -67,7 +67,7 @@ const watchTimer = (delayMs: number) => {
   return { runtime, timedOut: fired.then(settle).then(() => 'timed out') };
 };
 
-const soon = { timeout: 30_000, interval: 10 };
+const soon = { timeout: 90_000, interval: 10 };
 
 const faults: [string, Fault][] = [
   ['connections are cut', { type: 'cut' }],

@@ -56,7 +56,7 @@ afterEach(() => {
   setDefaultCACertificates([...rootCertificates]);
 });
 
-const PATIENCE = { timeout: 15_000 };
+const PATIENCE = { timeout: 90_000 };
 const CREDENTIALS = 'Basic YWRhOnBAc3M=';
 
 const tlsPort = (): number => {

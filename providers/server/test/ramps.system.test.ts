@@ -59,7 +59,7 @@ const usersOf = (provider: PennonProvider, variant: string): string[] => {
 
 it(
   'a harmful release at 1 % is rolled back, up to what a page shows',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     await startRamp();
     const { secret: key } = await flags.server.createKey('server');

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** The server stores counts every 10 s. */
-const PATIENCE = { timeout: 20_000, interval: 250 };
+const PATIENCE = { timeout: 90_000, interval: 250 };
 
 const usageOf = (flag: string) => server.api('GET', `usage?environment=production&flag=${flag}`);
 

@@ -35,7 +35,7 @@ const start = (options: object = {}, context: object = ADA) =>
     { ...context },
   ] as const);
 
-const PATIENCE = { timeout: 15_000 };
+const PATIENCE = { timeout: 90_000 };
 const status = () => visitor.page.evaluate(() => pennon.status());
 const shown = () => visitor.page.evaluate(() => document.querySelector('[data-flag]')?.textContent);
 const emitted = () => visitor.page.evaluate(() => pennon.emitted);

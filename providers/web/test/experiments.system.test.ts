@@ -77,7 +77,7 @@ it('a tab that is closed sends a beacon', async () => {
 it('a page that stays sends a request two seconds later, or at once if it is flushed', async () => {
   await start();
   await visit();
-  await expect.poll(batches, { timeout: 10_000 }).toMatchObject([{ sequence: 1, events: EVENTS }]);
+  await expect.poll(batches).toMatchObject([{ sequence: 1, events: EVENTS }]);
   await visitor.page.evaluate(() => pennon.track('bought'));
   expect(await visitor.page.evaluate(() => pennon.flush())).toBe(true);
   expect(batches()).toMatchObject([{ sequence: 1 }, { sequence: 2, events: [{ name: 'bought' }] }]);
@@ -94,7 +94,7 @@ it('what a server does not accept is sent by the next page of the site, once', a
   proxy().injectFault({ type: 'cut' }, /\/api\/v1\/events/);
   await start();
   await visit();
-  await expect.poll(() => proxy().count(/\/events/), { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => proxy().count(/\/events/)).toBeGreaterThan(0);
   respond();
   const tab = await visitor.openTab();
   await tab.evaluate(([all, context]) => pennon.start(all, context), [

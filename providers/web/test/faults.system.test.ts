@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 const greeting = () => client.getStringValue('greeting', 'the default');
-const PATIENCE = { timeout: 40_000, interval: 20 };
+const PATIENCE = { timeout: 90_000, interval: 20 };
 
 const respond = (status: number, headers = {}): Fault => ({ type: 'respond', status, headers });
 

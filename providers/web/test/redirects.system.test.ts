@@ -56,7 +56,7 @@ const start = async (origin: string) => {
   await page.evaluate(options => pennon.start(options, {}), { url: origin, key: flags.key });
 };
 
-const PATIENCE = { timeout: 15_000 };
+const PATIENCE = { timeout: 90_000 };
 
 it.each([301, 302, 303, 307, 308])(
   'a redirect with status %i on the same origin is followed, by polls and streams',

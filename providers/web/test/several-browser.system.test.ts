@@ -10,7 +10,7 @@ const visitor = useVisitor(browser, proxy, '<p></p>');
 
 beforeEach(() => flags.server.putFlag('greeting', greeting('Hello')));
 
-const PATIENCE = { timeout: 15_000 };
+const PATIENCE = { timeout: 90_000 };
 const sorted = (lines: string[]) => lines.toSorted((a, b) => a.localeCompare(b));
 const overviewOf = (page: Page) =>
   page.evaluate(() => [

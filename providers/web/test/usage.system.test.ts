@@ -8,7 +8,7 @@ const proxy = useProxy(flags);
 const visitor = useVisitor(browser, proxy, '<p data-flag="greeting"></p>');
 
 /** The server stores counts every 10 s. */
-const PATIENCE = { timeout: 25_000, interval: 250 };
+const PATIENCE = { timeout: 90_000, interval: 250 };
 
 const total = async (flag: string) => {
   const usage = await flags.server.api('GET', `usage?environment=production&flag=${flag}`);

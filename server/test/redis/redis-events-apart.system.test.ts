@@ -76,6 +76,6 @@ it('events are only in the Redis of PENNON_EVENTS_REDIS_URL, and its loss affect
   expect((await server.request('GET', '/readyz')).status).toBe(200);
 
   await events().start();
-  await expect.poll(async () => (await send(server)).status, { timeout: 10_000 }).toBe(202);
+  await expect.poll(async () => (await send(server)).status).toBe(202);
   await server.stop('SIGTERM');
 });

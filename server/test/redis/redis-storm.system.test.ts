@@ -25,7 +25,7 @@ type ClientStatus = { live: number; ids: string[]; rejections: Record<string, nu
 
 it(
   `${STREAMS} streams that are cut at once all reconnect, while evaluations continue without errors`,
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const { url } = redis();
     const servers = await Promise.all([startServerOn(url), startServerOn(url)]);

@@ -17,7 +17,7 @@ import {
   zeroPage,
 } from './sqlite-directory.ts';
 
-describe('a backup', { timeout: 60_000 }, () => {
+describe('a backup', () => {
   test('has all data of a stopped server, and restores it', async () => {
     const { directory, expected } = await createDirectoryWithData();
     const file = join(newDirectory(), 'backup.db');
@@ -68,7 +68,7 @@ describe('a backup', { timeout: 60_000 }, () => {
   });
 });
 
-describe('restoring', { timeout: 60_000 }, () => {
+describe('restoring', () => {
   test.each<[string, RegExp, (file: string) => unknown]>([
     ['is empty', /the file is empty/, file => truncateSync(file, 0)],
     ['was cut short', /is not valid Pennon data/, file => truncateSync(file, 40_000)],

@@ -66,7 +66,7 @@ it('without the thread of the events flags are evaluated, and it starts again', 
     return valuesOf(server);
   };
   const folded = { folded_entries_total: 2, fold_lag_seconds: 0, thread_failures_total: 2 };
-  await expect.poll(fold, { timeout: 10_000 }).toMatchObject(folded);
+  await expect.poll(fold).toMatchObject(folded);
 });
 
 /** The nice values of the threads of this process with a name. */

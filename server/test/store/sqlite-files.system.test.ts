@@ -32,7 +32,7 @@ import {
   zeroPage,
 } from './sqlite-directory.ts';
 
-describe('the data directory', { timeout: 60_000 }, () => {
+describe('the data directory', () => {
   test('is created if missing, readable by its owner only', async () => {
     const directory = join(newDirectory(), 'not', 'yet');
     expect(databaseExists(directory)).toBe(false);
@@ -86,7 +86,7 @@ const leaveAsKilled = async (directory: string) => {
     copyFileSync(`${databaseFile(copy)}${end}`, `${databaseFile(directory)}${end}`);
 };
 
-describe('damaged data', { timeout: 60_000 }, () => {
+describe('damaged data', () => {
   test.each<[string, (directory: string) => unknown]>([
     ['an empty database', directory => truncateSync(databaseFile(directory), 0)],
     ['half a database', directory => truncateSync(databaseFile(directory), 40_000)],

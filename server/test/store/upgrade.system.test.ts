@@ -64,5 +64,5 @@ it('a ramp of an earlier version continues with its steps', async () => {
     clock.jump(15_000);
     return (await server.api('GET', '/ramps/release')).body.step;
   };
-  await expect.poll(stepLater, { timeout: 20_000 }).toBe(2);
+  await expect.poll(stepLater).toBe(2);
 });

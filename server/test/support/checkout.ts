@@ -74,6 +74,6 @@ export const scriptsOf = async (url: string): Promise<string[]> => {
     text = await response.text();
     return response.status;
   };
-  await expect.poll(open, { timeout: 60_000, interval: 200 }).toBe(200);
+  await expect.poll(open, { timeout: 90_000, interval: 200 }).toBe(200);
   return [...text.matchAll(/assets\/[\w-]+\.js/g)].map(([name]) => name);
 };

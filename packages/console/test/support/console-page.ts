@@ -4,10 +4,14 @@ import { expect, onTestFinished } from 'vitest';
 
 import { ADMIN_KEY } from '../../../../server/test/support/server.ts';
 
+/** Only for a busy machine. */
+const TIMEOUT_MS = 90_000;
+
 export const startBrowser = (): Promise<Browser> =>
   chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu'],
+    timeout: TIMEOUT_MS,
   });
 
 export type PageOptions = {
@@ -42,6 +46,7 @@ export const openPage = async (
     viewport: { width, height: HEIGHT },
     reducedMotion: 'reduce',
   });
+  context.setDefaultTimeout(TIMEOUT_MS);
   await context.addInitScript(
     preferences => localStorage.setItem('pennon-preferences', preferences),
     JSON.stringify({ theme, language }),

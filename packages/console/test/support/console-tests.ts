@@ -62,7 +62,7 @@ const begun = <Value>(value: Value | undefined): Value => {
 
 /** Expects something of what is read within a while: a busy machine must not fail a test. */
 export const expectSoon = (read: () => unknown): ReturnType<typeof expect.poll> =>
-  expect.poll(read, { timeout: 20_000 });
+  expect.poll(read);
 
 /** A name that looks like markup, and has a mark that reverses what follows. */
 export const HOSTILE = '<img src=x onerror=alert(1)> "\u202Egnp.exe';

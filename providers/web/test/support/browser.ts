@@ -16,10 +16,13 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+/** Only for a busy machine. */
+export const TIMEOUT_MS = 90_000;
+
 /** Starts a headless browser with an empty profile. */
 export const startBrowser = (): Promise<Browser> => {
   if (!existsSync(executablePath)) {
     throw new Error(`no browser at ${executablePath}: install the Debian package "chromium"`);
   }
-  return chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
+  return chromium.launch({ executablePath, headless: true, args: ARGUMENTS, timeout: TIMEOUT_MS });
 };

@@ -5,7 +5,7 @@ import type { FlagServer } from '../../../../packages/sync/test/support/flag-ser
 import { startFlagServer } from '../../../../packages/sync/test/support/flag-server.ts';
 import type { Proxy } from '../../../../packages/sync/test/support/proxy.ts';
 import { startProxy } from '../../../../packages/sync/test/support/proxy.ts';
-import { startBrowser } from './browser.ts';
+import { startBrowser, TIMEOUT_MS } from './browser.ts';
 import type { Pages } from './pages.ts';
 import { servePages } from './pages.ts';
 
@@ -62,6 +62,7 @@ export const useVisitor = (browser: () => Browser, proxy: () => Proxy, body: str
   beforeEach(async () => {
     pages = await servePages('plain.ts', body, proxy().url);
     visitor = await browser().newContext();
+    visitor.setDefaultTimeout(TIMEOUT_MS);
     page = await visitor.newPage();
     await page.goto(pages.origin);
   });
