@@ -199,7 +199,7 @@ beforeAll(async () => {
   await write(['tsconfig.json', JSON.stringify(typescript)]);
   await Promise.all([...Object.values(REFUSED).flat(), ...ACCEPTED].map(write));
   found = await lint();
-}, 30_000);
+});
 
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -19,8 +19,8 @@ const unit = (name: string, include: string[], isolate: boolean) => ({
     exclude: [installed, startsProcesses],
     isolate,
     // Only for tests that hang. A busy machine must not fail a test.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: '100%',
     sequence: { groupOrder: 0 },
   },
@@ -37,7 +37,7 @@ export default defineConfig({
     // A forgotten `.only` would skip all other tests.
     allowOnly: report === undefined,
     // The default of a second is too little for a busy machine.
-    expect: { poll: { timeout: 25_000 } },
+    expect: { poll: { timeout: 90_000 } },
     // A provider for tests prints this on releases of Node.js that do not have long-term support yet.
     onConsoleLog: text => !text.includes('oidc-provider WARNING: Unsupported runtime'),
     projects: [
@@ -55,7 +55,6 @@ export default defineConfig({
           maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          expect: { poll: { timeout: 90_000 } },
         },
       },
     ],

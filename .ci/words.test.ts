@@ -53,6 +53,6 @@ test('words are counted in the comments of sources, by package', () => {
   expect(lines[2]).toMatch(/^server +3 +3333\.3 +0\.0 +3333\.3 /);
 });
 
-test('this repository uses plain words', { timeout: 60_000 }, () => {
+test('this repository uses plain words', () => {
   expect(findingsBelow(EVERYTHING).map(describeFinding)).toEqual([]);
 });

@@ -148,7 +148,7 @@ export const describeEvents = (name: string, open: Open): void => {
           clock.jump(1_000);
           return isFolded(server);
         };
-        await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
+        await expect.poll(isDone).toBe(true);
         expect(await momentsOf(server, clock, each)).toEqual({
           units: each.expected.health.units,
           metrics: each.expected.metrics,
@@ -204,7 +204,7 @@ export const describeEvents = (name: string, open: Open): void => {
         clock.jump(1_000);
         return (await isFolded(server)) && (await exportedEvents(server)) < 20;
       };
-      await expect.poll(isTrimmed, { timeout: 20_000 }).toBe(true);
+      await expect.poll(isTrimmed).toBe(true);
       const left = await exportedEvents(server);
       expect(left).toBeGreaterThan(0);
       await sendLarge(server, clock);
@@ -261,7 +261,7 @@ export const describeEvents = (name: string, open: Open): void => {
           clock.jump(1_000);
           return isFolded(server);
         };
-        await expect.poll(isDone, { timeout: 20_000 }).toBe(true);
+        await expect.poll(isDone).toBe(true);
       };
       await buy('ada', 'bougth');
       expect(await begin()).toEqual(missed);
@@ -293,7 +293,7 @@ export const describeEvents = (name: string, open: Open): void => {
         clock.jump(MINUTE_MS);
         return stored();
       };
-      await expect.poll(storedLater, POLL).toEqual({
+      await expect.poll(storedLater).toEqual({
         ada: ['settled', 'profile'],
         bob: ['settled', 'profile'],
         carol: ['state', 'profile'],
@@ -309,26 +309,26 @@ export const describeEvents = (name: string, open: Open): void => {
       }
       await foldAll(server, clock);
       const left = { ada: [], bob: ['settled', 'profile'], carol: [], dave: ['state', 'profile'] };
-      await expect.poll(storedLater, POLL).toEqual(left);
+      await expect.poll(storedLater).toEqual(left);
 
       const isFoundUnused = () => {
         clock.jump(MINUTE_MS);
         return areUnused(events, units);
       };
-      await expect.poll(isFoundUnused, POLL).toBe(true);
+      await expect.poll(isFoundUnused).toBe(true);
       clock.jump(24 * HOUR_MS);
       await sweep(server, clock);
-      await expect.poll(stored, POLL).toEqual(left);
+      await expect.poll(stored).toEqual(left);
       clock.jump(HOUR_MS);
       const after = { ada: [], bob: ['profile'], carol: [], dave: ['profile'] };
       const allLater = async () => ({
         ...(await storedLater()),
         cohorts: await cohortsOf(events, units),
       });
-      await expect.poll(allLater, POLL).toEqual({ ...after, cohorts: 0 });
+      await expect.poll(allLater).toEqual({ ...after, cohorts: 0 });
       clock.jump(90 * DAY_MS);
       const none = { ada: [], bob: [], carol: [], dave: [], cohorts: 0 };
-      await expect.poll(allLater, POLL).toEqual(none);
+      await expect.poll(allLater).toEqual(none);
       await opened.close();
     });
 
@@ -352,7 +352,7 @@ export const describeEvents = (name: string, open: Open): void => {
         clock.jump(HOLD_MS);
         return storedOf(events, units);
       };
-      await expect.poll(storedLater, POLL).toEqual({ ada: [], bob: ['state'] });
+      await expect.poll(storedLater).toEqual({ ada: [], bob: ['state'] });
       const old = { ...units['ada'], run: SUPERSEDED } as HashedUnit;
       expect(await storedOf(events, { ada: old })).toEqual({ ada: [] });
 
@@ -361,7 +361,7 @@ export const describeEvents = (name: string, open: Open): void => {
         return (await groupsOfUnits(events, units)).length;
       };
       expect(await groupsLater()).toBeGreaterThan(OLD_GROUPS);
-      await expect.poll(groupsLater, POLL).toBe(0);
+      await expect.poll(groupsLater).toBe(0);
       await opened.close();
     });
   });
@@ -416,7 +416,6 @@ const groupsOfUnits = async (
 const VISITS = covariateName('targetingKey', 'visits');
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-const POLL = { timeout: 20_000 };
 
 const foldAll = async (server: TestServer, clock: FakeClock): Promise<void> => {
   clock.jump(HOLD_MS + 1_000);
@@ -424,7 +423,7 @@ const foldAll = async (server: TestServer, clock: FakeClock): Promise<void> => {
     clock.jump(1_000);
     return isFolded(server);
   };
-  await expect.poll(isDone, POLL).toBe(true);
+  await expect.poll(isDone).toBe(true);
 };
 
 /** Moves the clock until the fold has checked several times what to settle or remove. */
@@ -664,7 +663,7 @@ const expectSameWhenSettled = async (
     clock.jump(1_000);
     return (await statesOf()).every(({ settled }) => settled);
   };
-  await expect.poll(isSettled, { timeout: 20_000 }).toBe(true);
+  await expect.poll(isSettled).toBe(true);
   expect(await sums()).toEqual(expected);
   const after = await statesOf();
   expect(after.map(({ variant }) => variant)).toEqual(before.map(({ variant }) => variant));

@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 
 import { secureRandom } from '../src/random.ts';
 import { emptyUsage } from '../src/store/memory-usage.ts';
@@ -399,8 +399,8 @@ it('an environment of the name of a deleted one begins without counts, and a pur
   const path = '/api/v1/environments/production?confirm=production';
   expect((await server.request('DELETE', path)).status).toBeLessThan(300);
   await server.request('POST', '/api/v1/environments', { body: { key: 'production' } });
-  await vi.waitFor(async () => expect(await countsOf(server)).toEqual([]));
+  await expect.poll(() => countsOf(server)).toEqual([]);
   expect(usage.byLedger.size).toBe(1);
   clock.jump(31 * 86_400_000);
-  await vi.waitFor(() => expect(usage.byLedger.size).toBe(0));
+  await expect.poll(() => usage.byLedger.size).toBe(0);
 });

@@ -45,7 +45,7 @@ describe('a context that is not a plain object', () => {
     expect(isOn('plan', Object.create({ plan: 'free' }, { plan: { value: 'pro' } }))).toBe(true);
   });
 
-  test('has the results of a plain one', { timeout: 30_000 }, () => {
+  test('has the results of a plain one', () => {
     fc.assert(
       fc.property(flagSet, context, (set, attributes) => {
         const compiled = compile(set);

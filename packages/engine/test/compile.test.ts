@@ -66,38 +66,32 @@ const stateOf = (compiled: CompiledFlagSet, attributes: unknown) => ({
 });
 
 describe('compiling with the previous set', () => {
-  test(
-    'gives the results of a fresh compile after any changes, whichever flags were evaluated before',
-    { timeout: 30_000 },
-    () => {
-      const step = fc.record({
-        changes: fc.array(change, { minLength: 1, maxLength: 3 }),
-        evaluated: fc.array(flagKey, { maxLength: 2 }),
-        evaluatesAll: fc.boolean(),
-        attributes: context,
-      });
-      fc.assert(
-        fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
-          let set: FlagSet = { flags: {}, segments: {} };
-          let compiled: CompiledFlagSet | undefined;
-          for (const { changes, evaluated, evaluatesAll, attributes } of steps) {
-            set = changes.reduce(changed, set);
-            compiled = compile(set, compiled);
-            for (const key of evaluated) evaluate(compiled, key, attributes);
-            if (evaluatesAll)
-              expect(stateOf(compiled, attributes)).toStrictEqual(
-                stateOf(compile(set), attributes),
-              );
-          }
-          const attributes = steps.at(-1)?.attributes;
-          expect(compiled && stateOf(compiled, attributes)).toStrictEqual(
-            stateOf(compile(set), attributes),
-          );
-        }),
-        { numRuns: 500 },
-      );
-    },
-  );
+  test('gives the results of a fresh compile after any changes, whichever flags were evaluated before', () => {
+    const step = fc.record({
+      changes: fc.array(change, { minLength: 1, maxLength: 3 }),
+      evaluated: fc.array(flagKey, { maxLength: 2 }),
+      evaluatesAll: fc.boolean(),
+      attributes: context,
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), steps => {
+        let set: FlagSet = { flags: {}, segments: {} };
+        let compiled: CompiledFlagSet | undefined;
+        for (const { changes, evaluated, evaluatesAll, attributes } of steps) {
+          set = changes.reduce(changed, set);
+          compiled = compile(set, compiled);
+          for (const key of evaluated) evaluate(compiled, key, attributes);
+          if (evaluatesAll)
+            expect(stateOf(compiled, attributes)).toStrictEqual(stateOf(compile(set), attributes));
+        }
+        const attributes = steps.at(-1)?.attributes;
+        expect(compiled && stateOf(compiled, attributes)).toStrictEqual(
+          stateOf(compile(set), attributes),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   test('gives the same if the flag set is in persistent maps, with the keys of each change', () => {
     const step = fc.record({

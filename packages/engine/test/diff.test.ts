@@ -116,30 +116,26 @@ const pair = fc
   });
 
 describe('diffFlagSets', () => {
-  test(
-    'returns the same as a comparison of JSON texts and a repeated search',
-    { timeout: 30_000 },
-    () => {
-      fc.assert(
-        fc.property(pair, ({ previous, next }) => {
-          const { changed, affected } = diffFlagSets(previous, next);
-          const flags = changedByText(partOf(previous, 'flags'), partOf(next, 'flags'));
-          const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
-          expect(changed).toStrictEqual({ flags, segments });
-          expect(affected).toStrictEqual(
-            affectedByRepetition(
-              partOf(next, 'flags'),
-              withEffect(flags, partOf(previous, 'flags'), partOf(next, 'flags')),
-              withEffect(segments, partOf(previous, 'segments'), partOf(next, 'segments')),
-            ),
-          );
-        }),
-        { numRuns: 1_000 },
-      );
-    },
-  );
+  test('returns the same as a comparison of JSON texts and a repeated search', () => {
+    fc.assert(
+      fc.property(pair, ({ previous, next }) => {
+        const { changed, affected } = diffFlagSets(previous, next);
+        const flags = changedByText(partOf(previous, 'flags'), partOf(next, 'flags'));
+        const segments = changedByText(partOf(previous, 'segments'), partOf(next, 'segments'));
+        expect(changed).toStrictEqual({ flags, segments });
+        expect(affected).toStrictEqual(
+          affectedByRepetition(
+            partOf(next, 'flags'),
+            withEffect(flags, partOf(previous, 'flags'), partOf(next, 'flags')),
+            withEffect(segments, partOf(previous, 'segments'), partOf(next, 'segments')),
+          ),
+        );
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 
-  test('includes every flag with different results or problems', { timeout: 30_000 }, () => {
+  test('includes every flag with different results or problems', () => {
     fc.assert(
       fc.property(pair, context, ({ previous, next }, attributes) => {
         const affected = new Set(diffFlagSets(previous, next).affected);

@@ -63,25 +63,21 @@ const expectTraced = ({ trace, ...result }: Explanation): void => {
 };
 
 describe('explain', () => {
-  test(
-    'has the result of evaluate, and its trace leads to the same result',
-    { timeout: 30_000 },
-    () => {
-      fc.assert(
-        fc.property(flagSet, context, (set, attributes) => {
-          const compiled = compile(set);
-          for (const key of [...compiled.flagKeys, 'unknown']) {
-            const explanation = explain(compiled, key, attributes);
-            const { trace, ...result } = explanation;
-            expect(result).toStrictEqual(evaluate(compiled, key, attributes));
-            expect(JSON.parse(JSON.stringify(trace))).toStrictEqual(trace);
-            expectTraced(explanation);
-          }
-        }),
-        { numRuns: 1_000 },
-      );
-    },
-  );
+  test('has the result of evaluate, and its trace leads to the same result', () => {
+    fc.assert(
+      fc.property(flagSet, context, (set, attributes) => {
+        const compiled = compile(set);
+        for (const key of [...compiled.flagKeys, 'unknown']) {
+          const explanation = explain(compiled, key, attributes);
+          const { trace, ...result } = explanation;
+          expect(result).toStrictEqual(evaluate(compiled, key, attributes));
+          expect(JSON.parse(JSON.stringify(trace))).toStrictEqual(trace);
+          expectTraced(explanation);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 
   const whyOf = (condition: object, attributes: JsonObject): string | undefined =>
     explained([{ conditions: [condition], variant: 'on' }], attributes).trace.rules[0]

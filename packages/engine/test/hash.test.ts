@@ -31,24 +31,20 @@ describe('MurmurHash3', () => {
     expect(murmurhash.v3(bytesOf(vector), vector.seed)).toBe(vector.unsigned);
   });
 
-  test(
-    'of ASCII, computed without a buffer, equals the result of the library',
-    { timeout: 30_000 },
-    () => {
-      fc.assert(
-        fc.property(
-          fc.string({ unit: 'binary-ascii', maxLength: 100 }),
-          seed,
-          (text, initialHash) => {
-            expect(murmur3(text, initialHash)).toBe(murmurhash.v3(text, initialHash));
-          },
-        ),
-        { numRuns: 5_000 },
-      );
-    },
-  );
+  test('of ASCII, computed without a buffer, equals the result of the library', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary-ascii', maxLength: 100 }),
+        seed,
+        (text, initialHash) => {
+          expect(murmur3(text, initialHash)).toBe(murmurhash.v3(text, initialHash));
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
 
-  test('of any text is that of its UTF-8 bytes', { timeout: 30_000 }, () => {
+  test('of any text is that of its UTF-8 bytes', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), seed, (text, initialHash) => {
         expect(murmur3(text, initialHash)).toBe(
@@ -78,30 +74,26 @@ describe('a draw', () => {
     );
   });
 
-  test(
-    'is below a threshold exactly if the ordered hash is at most the highest hash of the threshold',
-    { timeout: 30_000 },
-    () => {
-      fc.assert(
-        fc.property(
-          fc.string(),
-          fc.integer(),
-          fc.integer({ min: 0, max: 100_000 }),
-          (bucketingValue, seedOfDraw, threshold) => {
-            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(threshold)).toBe(
-              draw(bucketingValue, seedOfDraw) < threshold,
-            );
-            const drawn = draw(bucketingValue, seedOfDraw);
-            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn)).toBe(false);
-            expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn + 1)).toBe(true);
-          },
-        ),
-        { numRuns: 5_000 },
-      );
-    },
-  );
+  test('is below a threshold exactly if the ordered hash is at most the highest hash of the threshold', () => {
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.integer(),
+        fc.integer({ min: 0, max: 100_000 }),
+        (bucketingValue, seedOfDraw, threshold) => {
+          expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(threshold)).toBe(
+            draw(bucketingValue, seedOfDraw) < threshold,
+          );
+          const drawn = draw(bucketingValue, seedOfDraw);
+          expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn)).toBe(false);
+          expect(orderedHash(bucketingValue, seedOfDraw) <= highestHash(drawn + 1)).toBe(true);
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
 
-  test('has as its highest hash the last one that is scaled to less', { timeout: 30_000 }, () => {
+  test('has as its highest hash the last one that is scaled to less', () => {
     const wrong: number[] = [];
     for (let limit = 0; limit <= 100_000; limit += 1) {
       const first = ((BigInt(limit) << 32n) + 99_999n) / 100_000n;

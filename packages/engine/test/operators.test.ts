@@ -392,7 +392,7 @@ describe('patterns', () => {
     expect(typeof found === 'function' && found(text)).toBe(false);
   });
 
-  test('never throw, for any pattern and any text', { timeout: 30_000 }, () => {
+  test('never throw, for any pattern and any text', () => {
     const pattern = fc.oneof(
       fc.string({
         unit: fc.constantFrom(...Array.from('ab(){}[]|*+?^$.\\,-:0129pPCQExiUsm<>=')),

@@ -136,9 +136,11 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
     const { has } = start(fastRuntime);
     await until(() => mode() === 'streaming');
     proxy.freeze();
+    const { length } = proxy.requests;
     const key = await change();
-    expect(has(key)).toBe(false);
     await until(() => has(key));
+    // No stream that was open has delivered it.
+    expect(proxy.requests.length).toBeGreaterThan(length);
   });
 
   it('ends up with the right data if events arrive in the wrong order', async () => {
@@ -178,7 +180,7 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
   it('has no request in flight after it was stopped', async () => {
     start();
     await until(() => mode() === 'streaming');
-    expect(proxy.inFlight()).toBe(1);
+    await until(() => proxy.inFlight() === 1);
     follower?.stop();
     await until(() => proxy.inFlight() === 0);
   });

@@ -2,8 +2,9 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
+import { until } from './support/patience.ts';
 import { followValues } from '../src/index.ts';
 import type { Follower, Values } from '../src/index.ts';
 
@@ -52,7 +53,7 @@ const follow = (url: string): Follower<Values> => {
 };
 
 const errorOf = async (follower: Follower<Values>) => {
-  await vi.waitUntil(() => follower.status().lastError !== undefined, { timeout: 10_000 });
+  await until(() => follower.status().lastError !== undefined);
   expect(follower.status().mode).toBe('disconnected');
   return follower.status().lastError;
 };
@@ -70,7 +71,7 @@ describe('a redirect', () => {
         path.startsWith('/flags/') ? undefined : { status, location: `/flags${path}` },
       );
       const follower = follow(url);
-      await vi.waitUntil(() => follower.data() !== undefined, { timeout: 10_000 });
+      await until(() => follower.data() !== undefined);
       expect(received).toEqual([REQUEST.replace('/flags', ''), REQUEST]);
     },
   );
@@ -96,7 +97,7 @@ describe('a redirect', () => {
         : { status: 301, location: `${url.replace('//', '//ada:s3cret@')}/flags${path}` },
     );
     const follower = follow(url);
-    await vi.waitUntil(() => follower.data() !== undefined, { timeout: 10_000 });
+    await until(() => follower.data() !== undefined);
     expect(received[1]).toBe(REQUEST);
     expect(follower.status().lastError).toBeUndefined();
   });

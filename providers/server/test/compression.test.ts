@@ -2,8 +2,9 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import zlib from 'node:zlib';
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
+import { eventually, until } from '../../../packages/sync/test/support/patience.ts';
 import { startServer } from '../../../server/test/support/server.ts';
 import { startForwardProxy } from './support/forward-proxy.ts';
 import { openReal } from './support/open.ts';
@@ -100,13 +101,13 @@ describe.each(WAYS)('a provider that is connected %s', (_, connect) => {
     });
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('flag-29', false)).toBe(true);
-    await vi.waitUntil(() => provider.freshness().mode === 'streaming');
+    await until(() => provider.freshness().mode === 'streaming');
     expect(seen).toEqual([
       ['/flag-set', 'br, gzip', 'br'],
       ['/flag-set/stream', 'identity', undefined],
     ]);
     await server.api('PATCH', '/flags/flag-29', { body: { enabled: false } });
-    await vi.waitUntil(async () => !(await client.getBooleanValue('flag-29', false)));
+    await until(async () => !(await client.getBooleanValue('flag-29', false)));
   });
 
   it.each([
@@ -139,5 +140,5 @@ it('reports a coding that it did not request', async () => {
   const { url } = await serving('compress', FLAG_SET);
   const { provider } = openReal({ url, key: 'k', stream: false, initTimeoutMs: 300 });
   const reported = 'the response has the coding "compress", which was not requested';
-  await vi.waitFor(() => expect(provider.freshness().lastError?.message).toContain(reported));
+  await eventually(() => expect(provider.freshness().lastError?.message).toContain(reported));
 });

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { readCacheFile, readFlagFile } from '../src/flag-file.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
@@ -77,7 +78,7 @@ it.each(['file', 'object'])('the option bootstrap is refused as a %s', form =>
     const warnings: string[] = [];
     const logger = { ...console, warn: (message: string) => void warnings.push(message) };
     const { started } = openOn(server, { bootstrap, logger });
-    await vi.waitFor(() => expect(warnings.join()).toMatch(MESSAGE));
+    await eventually(() => expect(warnings.join()).toMatch(MESSAGE));
     await server.advance(2_000);
     expect(await started).toContain('no flags available');
   }),

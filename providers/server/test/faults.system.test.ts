@@ -109,7 +109,7 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
 
   it.each(faults)('keeps evaluating while %s, and catches up afterwards', async (_, fault) => {
     const runtime = fault.type === 'stall' ? fastRuntime : defaultRuntime;
-    const { client, started } = open({ mode, initTimeoutMs: 20_000 }, runtime);
+    const { client, started } = open({ mode, initTimeoutMs: 200_000 }, runtime);
     expect(await started).toBe('ok');
     proxy.injectFault(fault);
     proxy.cutConnections();
@@ -153,7 +153,7 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
     expect(await first.started).toBe('ok');
     await first.provider.onClose();
     await server.kill();
-    const { client, started, events } = open({ mode, cacheFile, initTimeoutMs: 300 });
+    const { client, started, events } = open({ mode, cacheFile, initTimeoutMs: 3_000 });
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('live', false)).toBe(true);
     await expect.poll(() => events, soon).toEqual(['READY', 'STALE']);

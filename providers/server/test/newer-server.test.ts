@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onIf } from './support/flags.ts';
@@ -101,7 +102,7 @@ describe('a flag set of a newer server: only the flag that requires an unknown f
     const server = startFakeServer();
     server.behave('silent');
     const opened = openOn(server, { [option]: path });
-    await vi.waitFor(() => expect(opened.provider.freshness().source).toBe(option));
+    await eventually(() => expect(opened.provider.freshness().source).toBe(option));
     await server.advance(2_000);
     expect(await opened.started).toBe('ok');
     await assertEvaluated(opened);

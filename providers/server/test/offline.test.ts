@@ -2,8 +2,9 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { createFakeRuntime } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { booleanFlag } from './support/flags.ts';
@@ -35,7 +36,7 @@ const open = (offlineFile = path, bootstrap?: object) => {
   const opened = openProvider(new PennonProvider({ offlineFile, bootstrap }, runtime));
   /** Advances the fake time between checks for edits, until the real file has taken effect. */
   const waitUntil = (assertion: () => Promise<void> | void) =>
-    vi.waitFor(async () => {
+    eventually(async () => {
       await runtime.advance(1_000);
       await assertion();
     });
@@ -206,7 +207,7 @@ describe('an offline file', () => {
     const bootstrap = { flags: { f: { enabled: true } } };
     const { client, started, events } = open(path, bootstrap);
     expect(await started).toBe('ok');
-    await vi.waitFor(() => expect(events).toEqual(['READY', 'STALE']));
+    await eventually(() => expect(events).toEqual(['READY', 'STALE']));
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { PennonProvider } from '../src/index.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
@@ -89,21 +90,21 @@ describe('the logger', () => {
   it('receives a warning for each malformed flag, once', async () => {
     const bad = booleanFlag('bad', true, { rules: 'all' });
     const { client, server, warnings } = await open({}, { bad });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(warnings).toEqual([expect.stringContaining('flag "bad": rules')]),
     );
     await client.getBooleanValue('bad', false);
     await server.change({ f: booleanFlag('f', false) });
     expect(warnings).toHaveLength(1);
     await server.change({ bad: booleanFlag('bad', true, { rules: 'none' }) });
-    await vi.waitFor(() => expect(warnings).toHaveLength(2));
+    await eventually(() => expect(warnings).toHaveLength(2));
   });
 
   it('receives a warning for each malformed flag of the option bootstrap, once', async () => {
     const bad = booleanFlag('bad', true, { rules: 'all' });
     const bootstrap = { flags: { ...flags, bad } };
     const { warnings } = await open({ bootstrap }, { bad });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(warnings).toEqual([expect.stringContaining('flag "bad": rules')]),
     );
   });
@@ -111,7 +112,7 @@ describe('the logger', () => {
   it('receives a warning if the folder of the cache file cannot be created', async () => {
     // Node's own way to create several folders never ends here.
     const { warnings } = await open({ cacheFile: '/proc/pennon/1/flags.json' });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(warnings).toEqual([expect.stringContaining('could not be written: ENOENT')]),
     );
   });
@@ -119,11 +120,11 @@ describe('the logger', () => {
   it('receives a warning if the cache file cannot be written, and another if it cannot be read', async () => {
     await writeFile(join(directory, 'file'), '{');
     const unwritable = await open({ cacheFile: join(directory, 'file', 'flags.json') });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(unwritable.warnings).toEqual([expect.stringContaining('could not be written')]),
     );
     const unreadable = await open({ cacheFile: join(directory, 'file') });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(unreadable.warnings).toEqual([expect.stringContaining('cannot be used')]),
     );
   });
@@ -131,13 +132,13 @@ describe('the logger', () => {
   it('receives a warning that names the option if bootstrap has no flags, or is a folder', async () => {
     const start = 'Pennon: the option "bootstrap" has no effect: ';
     const withoutFlags = await open({ bootstrap: { a: true } });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(withoutFlags.warnings).toEqual([
         `${start}it must be an object with an object "flags"`,
       ]),
     );
     const folder = await open({ bootstrap: directory });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(folder.warnings).toEqual([expect.stringContaining(`${start}${directory} cannot`)]),
     );
   });

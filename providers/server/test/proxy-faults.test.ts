@@ -1,8 +1,9 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
+import { until } from '../../../packages/sync/test/support/patience.ts';
 import { PennonProvider } from '../src/index.ts';
 import { openProvider } from './support/open.ts';
 
@@ -63,7 +64,7 @@ describe.each(['http', 'https'])('a server with %s, and a proxy that', scheme =>
     // Requests are repeated after growing delays.
     expect(connections.all).toBeLessThan(12);
     await provider.onClose();
-    await vi.waitUntil(() => connections.open === 0, { timeout: 5_000 });
+    await until(() => connections.open === 0);
   });
 
   it('never responds', async () => {
@@ -72,7 +73,7 @@ describe.each(['http', 'https'])('a server with %s, and a proxy that', scheme =>
     expect(await started).toMatch(/^GENERAL: no flags available: the server/);
     expect(connections.open).toBeGreaterThan(0);
     await provider.onClose();
-    await vi.waitUntil(() => connections.open === 0, { timeout: 5_000 });
+    await until(() => connections.open === 0);
   });
 });
 
@@ -91,7 +92,7 @@ it('waits for a tunnel that is opened after a delay', async () => {
   let client: Socket | undefined;
   await startProxy(socket => (client ??= socket));
   const { started } = open('https://flags.test');
-  await vi.waitUntil(() => client !== undefined);
+  await until(() => client !== undefined);
   const hello = new Promise<Buffer>(resolve => client?.once('data', resolve));
   client?.write('HTTP/1.1 200 OK\r\n\r\n');
   // A TLS handshake begins with 22.

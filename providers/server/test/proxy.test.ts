@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
+import { until } from '../../../packages/sync/test/support/patience.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startForwardProxy } from './support/forward-proxy.ts';
 import type { ForwardProxy } from './support/forward-proxy.ts';
@@ -39,7 +40,7 @@ it.each(cases)('$name', async ({ variables, url, options, proxied }) => {
   const given = options && { proxy: withProxy(options.proxy) };
   const provider = new PennonProvider({ url, key: 'k', initTimeoutMs: 100, ...given });
   const { started } = openProvider(provider);
-  await vi.waitUntil(() => provider.freshness().lastError !== undefined, { timeout: 10_000 });
+  await until(() => provider.freshness().lastError !== undefined);
   expect(await started).not.toBe('ok');
   expect(proxy.received.length > 0).toBe(proxied);
 });

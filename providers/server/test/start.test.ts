@@ -13,8 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
@@ -41,7 +42,7 @@ const setAge = async (path: string, ageMs: number, { runtime }: FakeServer): Pro
 };
 
 /** Files are real, so writing them takes real time. */
-const whenWritten = (path: string) => vi.waitFor(() => readFile(path, 'utf8'));
+const whenWritten = (path: string) => eventually(() => readFile(path, 'utf8'));
 
 describe('a start', () => {
   it('ends as soon as the flags of the server have arrived', async () => {
@@ -236,7 +237,7 @@ describe('the cache file', () => {
     await setAge(cacheFile, 60_000, server);
     server.behave('broken');
     const { client, started, events, provider } = openOn(server, { cacheFile, bootstrap });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await eventually(() => expect(provider.freshness().source).toBe('cacheFile'));
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', true)).toBe(false);
@@ -251,7 +252,7 @@ describe('the cache file', () => {
     await setAge(cacheFile, -3_600_000, server);
     server.behave('broken');
     const { started, provider } = openOn(server, { cacheFile });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await eventually(() => expect(provider.freshness().source).toBe('cacheFile'));
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(provider.freshness()).toMatchObject({ revision: 1, dataAgeMs: undefined });
@@ -263,7 +264,7 @@ describe('the cache file', () => {
     await (await startOn(server, { cacheFile })).provider.onClose();
     server.behave('broken');
     const { started, provider } = openOn(server, { cacheFile });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await eventually(() => expect(provider.freshness().source).toBe('cacheFile'));
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(provider.freshness().dataAgeMs).toBe(45_000);
@@ -278,7 +279,7 @@ describe('the cache file', () => {
     await utimes(cacheFile, new Date(0), new Date(server.runtime.now() - 60_000));
     server.behave('broken');
     const { started, provider } = openOn(server, { cacheFile });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('cacheFile'));
+    await eventually(() => expect(provider.freshness().source).toBe('cacheFile'));
     await server.advance(2_000);
     expect(await started).toBe('ok');
     expect(provider.freshness().dataAgeMs).toBe(62_000);
@@ -345,7 +346,7 @@ describe('the cache file', () => {
     const server = startFakeServer(on);
     server.behave('silent');
     const opened = openOn(server, { cacheFile: join(directory, 'damaged.json'), bootstrap });
-    await vi.waitFor(() => expect(opened.provider.freshness().source).toBe('bootstrap'));
+    await eventually(() => expect(opened.provider.freshness().source).toBe('bootstrap'));
     expect(opened.provider.freshness().lastError?.message).toContain('damaged.json cannot be used');
     await server.advance(2_000);
     expect(await opened.started).toBe('ok');
@@ -358,7 +359,7 @@ describe('the cache file', () => {
     const server = startFakeServer(on);
     server.behave('silent', 'stream');
     const { client, started, provider } = openOn(server, { cacheFile: newer });
-    await vi.waitFor(() => expect(server.count('stream')).toBe(1));
+    await eventually(() => expect(server.count('stream')).toBe(1));
     expect(provider.freshness().lastError?.message).toContain('format version');
     await server.advance(1_000);
     expect(await started).toBe('ok');
@@ -370,7 +371,7 @@ describe('the cache file', () => {
     await (await startOn(server, { cacheFile })).provider.onClose();
     server.behave('silent');
     const { started, provider } = openOn(server, { cacheFile, environment: 'staging', bootstrap });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('bootstrap'));
+    await eventually(() => expect(provider.freshness().source).toBe('bootstrap'));
     expect(provider.freshness().lastError?.message).toContain('of the environment "production"');
     await server.advance(2_000);
     expect(await started).toBe('ok');
@@ -382,7 +383,7 @@ describe('the cache file', () => {
     const key = 'another-key';
     server.behave('silent');
     const other = openOn(server, { cacheFile, key, bootstrap });
-    await vi.waitFor(() => expect(other.provider.freshness().source).toBe('bootstrap'));
+    await eventually(() => expect(other.provider.freshness().source).toBe('bootstrap'));
     const { message = '' } = other.provider.freshness().lastError ?? {};
     expect(message).toContain('give each provider a file of its own');
     expect(message).not.toContain(key);
@@ -412,7 +413,7 @@ describe('the cache file', () => {
     const server = startFakeServer(on);
     const impossible = join(directory, 'no-directory', 'flags.json');
     const { client, provider } = await startOn(server, { cacheFile: impossible });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(provider.freshness().lastError?.message).toContain('flags.json could not be written'),
     );
     expect(await client.getBooleanValue('f', false)).toBe(true);
@@ -426,7 +427,7 @@ describe('bootstrap flags', () => {
     const server = startFakeServer();
     server.behave('broken');
     const { client, started, provider } = openOn(server, { bootstrap: path });
-    await vi.waitFor(() => expect(provider.freshness().source).toBe('bootstrap'));
+    await eventually(() => expect(provider.freshness().source).toBe('bootstrap'));
     await server.advance(2_000);
     await started;
     expect(await client.getBooleanValue('f', false)).toBe(true);

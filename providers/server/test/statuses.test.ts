@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Client } from '@openfeature/server-sdk';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 
+import { eventually } from '../../../packages/sync/test/support/patience.ts';
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import {
   CUT_OFF_MS,
@@ -74,7 +75,7 @@ const statusOf = (client: Client): string => client.providerStatus;
 const waitForStatus = async (client: Client, server: FakeServer, status: string) => {
   for (let second = 0; second < 200 && statusOf(client) !== status; second += 1)
     await server.advance(1_000);
-  await vi.waitFor(() => expect(statusOf(client)).toBe(status));
+  await eventually(() => expect(statusOf(client)).toBe(status));
 };
 
 it.each(situations.filter(({ mode }) => mode !== 'web'))('$name', async situation => {
@@ -86,7 +87,7 @@ it.each(situations.filter(({ mode }) => mode !== 'web'))('$name', async situatio
   const { client, started } = openProvider(provider);
   // Files are real, so reading them takes real time.
   if (situation.stored === 'cacheFile')
-    await vi.waitFor(() => expect(provider.snapshot().evaluateAll()).toHaveProperty('live'));
+    await eventually(() => expect(provider.snapshot().evaluateAll()).toHaveProperty('live'));
   await server.advance(situation.startsAtOnce === true ? atOnceMs : 2_000);
   expect((await started).split(':')[0]).toBe(start.start);
   await settle();

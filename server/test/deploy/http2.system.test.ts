@@ -17,6 +17,7 @@ const STREAMS = 40;
 /** The settings of `deploy/proxy/Caddyfile`, with a certificate of Caddy's own, because HTTP/2 needs TLS. */
 const caddyfile = (proxyPort: number, serverPort: number): string => `{
 	admin off
+	grace_period 1s
 	skip_install_trust
 	auto_https disable_redirects
 }

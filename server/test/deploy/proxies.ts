@@ -48,7 +48,8 @@ export const caddy =
       .replaceAll(servers.length > 1 ? /# (?=health_|lb_)/g : /$^/g, '')
       .replace(/^(flags\.)?example\.com \{/m, `http://:${ports.proxy} {`);
     const config = join(directory, 'Caddyfile');
-    writeFileSync(config, `{\n\tadmin off\n}\n${site}`);
+    // Otherwise it waits for open streams when it stops.
+    writeFileSync(config, `{\n\tadmin off\n\tgrace_period 1s\n}\n${site}`);
     return ['caddy', 'run', '--adapter', 'caddyfile', '--config', config];
   };
 

@@ -22,7 +22,7 @@ export type OpenedStore = {
 
 /** Tests everything that the store port promises. Every store must pass. */
 export const describeStore = (name: string, open: () => Promise<OpenedStore>): void => {
-  describe(`${name} implements the store port`, { timeout: 60_000 }, () => {
+  describe(`${name} implements the store port`, () => {
     let current: OpenedStore;
     const opened = (): OpenedStore => current;
     beforeEach(async () => {
