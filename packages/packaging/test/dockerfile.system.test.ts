@@ -165,7 +165,7 @@ beforeAll(async () => {
   const file = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
   for (const instruction of DockerfileParser.parse(file).getInstructions())
     await perform(instruction);
-}, 8 * MINUTES);
+}, 15 * MINUTES);
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 /** Starts the image's command, as `docker run --read-only --env PORT=… ` does. */
@@ -226,7 +226,7 @@ describe('the steps of deploy/Dockerfile, run in a fresh root directory and not 
 
   it(
     'serve as another user with a read-only application, an empty home, and data that is kept',
-    { timeout: 2 * MINUTES },
+    { timeout: 15 * MINUTES },
     async () => {
       const app = join(finalStage().directory, 'app');
       await run('chmod', ['-R', 'a-w', app], { cwd: temporary });

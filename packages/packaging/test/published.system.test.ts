@@ -36,7 +36,7 @@ const packageNamed = (name: string): Packed => {
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'pennon-published-'));
   packed = await packAll(directory);
-}, 5 * MINUTES);
+}, 15 * MINUTES);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 type SourceMap = { sources: string[]; sourcesContent?: (string | null)[] };
@@ -178,7 +178,7 @@ describe('installed from a registry in an empty project', () => {
     await server.putFlag('staff', {
       rules: [{ attribute: 'mail', operator: 'matches', value: '@example\\.com$' }],
     });
-  }, 2 * MINUTES);
+  }, 15 * MINUTES);
   afterAll(async () => {
     await registry.close();
     await server.close();
@@ -202,7 +202,7 @@ describe('installed from a registry in an empty project', () => {
       expect(refused).toEqual([]);
       expect(Object.keys(packages)).not.toContain('node_modules/typescript');
     },
-    2 * MINUTES,
+    15 * MINUTES,
   );
 
   describe.each([
@@ -213,7 +213,7 @@ describe('installed from a registry in an empty project', () => {
     beforeAll(async () => {
       const folder = join(directory, `project-${versions.node}`);
       project = await createProject(folder, versions, registry);
-    }, 5 * MINUTES);
+    }, 15 * MINUTES);
 
     it('has the intended versions', async () => {
       expect(await project.run('node', '--version')).toMatch(new RegExp(`^v${versions.node}\\.`));
@@ -284,7 +284,7 @@ describe('installed from a registry in an empty project', () => {
     beforeAll(async () => {
       const sdks = ['@openfeature/server-sdk', '@openfeature/web-sdk', '@openfeature/core'];
       await writePrograms(folder(), [...NAMES, ...sdks], registry);
-    }, 2 * MINUTES);
+    }, 15 * MINUTES);
 
     it.each(CASES)(
       'all types compile under TypeScript $compiler with the resolution $resolution',
@@ -300,7 +300,7 @@ describe('installed from a registry in an empty project', () => {
       const more = [...BUNDLER_PACKAGES, ...NEXT_PACKAGES, 'deno', 'bun'];
       const versions = { node: '26', typescript: '5.9' };
       project = await createProject(join(directory, 'bundlers'), versions, registry, more);
-    }, 5 * MINUTES);
+    }, 15 * MINUTES);
 
     it.each(BUNDLERS)('a page bundled by $name evaluates a flag', async bundler => {
       project.write('page.js', PAGE);
@@ -365,7 +365,7 @@ describe('installed from a registry in an empty project', () => {
         await expect.poll(() => tab.textContent('#browser')).toBe('false');
         expect(errors).toEqual([]);
       },
-      4 * MINUTES,
+      15 * MINUTES,
     );
   });
 });

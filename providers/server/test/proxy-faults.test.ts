@@ -60,7 +60,7 @@ describe.each(['http', 'https'])('a server with %s, and a proxy that', scheme =>
     const message = await started;
     expect(message).toMatch(/^GENERAL: no flags available/);
     expect(message).not.toContain('s3cret');
-    expect(connections.all).toBeGreaterThan(0);
+    await until(() => connections.all > 0);
     // Requests are repeated after growing delays.
     expect(connections.all).toBeLessThan(12);
     await provider.onClose();
@@ -71,7 +71,7 @@ describe.each(['http', 'https'])('a server with %s, and a proxy that', scheme =>
     await startProxy(() => undefined);
     const { provider, started } = open(`${scheme}://flags.test`);
     expect(await started).toMatch(/^GENERAL: no flags available: the server/);
-    expect(connections.open).toBeGreaterThan(0);
+    await until(() => connections.open > 0);
     await provider.onClose();
     await until(() => connections.open === 0);
   });
@@ -83,9 +83,10 @@ it.each([
   ['http', respond407, 'refuses the request with 407'],
 ])('with %s, the error names the proxy and the reason', async (scheme, onRequest, reason) => {
   await startProxy(onRequest);
-  const { started } = open(`${scheme}://flags.test`);
+  const { provider } = open(`${scheme}://flags.test`);
   const { port } = proxy.address() as AddressInfo;
-  expect(await started).toContain(`the proxy http://127.0.0.1:${port} ${reason}`);
+  const named = `the proxy http://127.0.0.1:${port} ${reason}`;
+  await until(() => provider.freshness().lastError?.message.includes(named) === true);
 });
 
 it('waits for a tunnel that is opened after a delay', async () => {

@@ -33,6 +33,12 @@ it.each([
     const servers = await Promise.all(ports.map(start));
     await eventually(async () => (await fetch(`${url}/healthz`)).ok);
     await request(url, 'POST', production('/flags'), { body: { key: 'f', enabled: true } });
+    const body = { flagKey: 'f', context: {} };
+    for (const server of servers)
+      await eventually(
+        async () =>
+          (await server.request('POST', production('/evaluate'), { body })).status === 200,
+      );
 
     const stopping = new AbortController();
     const common = { key: ADMIN_KEY, until: stopping.signal };

@@ -65,6 +65,14 @@ describe.each([
     const server = await start(env());
     const flag = { key: `f-${CLIENTS}`, enabled: true };
     await request(server.url, 'POST', production('/flags'), { body: flag });
+    // Each connection may reach another worker, which may not have received the flag yet.
+    const evaluateOnce = async () => {
+      const body = { flagKey: flag.key, context: {} };
+      const headers = { connection: 'close' };
+      return (await request(server.url, 'POST', production('/evaluate'), { body, headers })).status;
+    };
+    const evaluateOften = () => Promise.all(Array.from({ length: 30 }, evaluateOnce));
+    await expect.poll(evaluateOften).toEqual(Array(30).fill(200));
     const graceEnds = new AbortController();
     const evaluation = {
       method: 'POST',
