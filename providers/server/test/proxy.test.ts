@@ -47,7 +47,7 @@ it.each(cases)('$name', async ({ variables, url, options, proxied }) => {
 
 it('does not put the password of a proxy into an error', async () => {
   const url = 'http://127.0.0.1:4';
-  const given = { url, key: 'k', initTimeoutMs: 100, proxy: 'http://ada:s3cret@127.0.0.1:4' };
+  const given = { url, key: 'k', initTimeoutMs: 2_000, proxy: 'http://ada:s3cret@127.0.0.1:4' };
   const { provider, started } = openProvider(new PennonProvider(given));
   const message = await started;
   expect(message).toContain('fetch failed');
