@@ -180,8 +180,8 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
   it('has no request in flight after it was stopped', async () => {
     start();
     await until(() => mode() === 'streaming');
-    await until(() => proxy.inFlight() === 1);
+    await expect.poll(() => proxy.inFlight(), PATIENCE).toBe(1);
     follower?.stop();
-    await until(() => proxy.inFlight() === 0);
+    await expect.poll(() => proxy.inFlight(), PATIENCE).toBe(0);
   });
 });

@@ -86,7 +86,7 @@ it.each([
   const { provider } = open(`${scheme}://flags.test`);
   const { port } = proxy.address() as AddressInfo;
   const named = `the proxy http://127.0.0.1:${port} ${reason}`;
-  await until(() => provider.freshness().lastError?.message.includes(named) === true);
+  await expect.poll(() => provider.freshness().lastError?.message).toContain(named);
 });
 
 it('waits for a tunnel that is opened after a delay', async () => {
