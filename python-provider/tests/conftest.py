@@ -45,7 +45,7 @@ class QuickProvider(PennonProvider):
 class SteadyProvider(QuickProvider):
     """The quick provider with timeouts that are not reached just because the machine is busy."""
 
-    # A stream may be silent for the longest time that is no pause of the process.
+    # A stream may be silent for the longest time that does not count as a pause.
     _timing = replace(
         QuickProvider._timing,
         heartbeat_ms=_process.LONGEST_PAUSE_S * 500,
