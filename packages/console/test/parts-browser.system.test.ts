@@ -64,13 +64,45 @@ describe('a part that is loaded later', () => {
     const page = await openFlags(/404/);
     await page.route(/dialog-frame/, route => route.fulfill({ status: 404, body: '' }));
     await page.getByRole('button', { name: 'New flag' }).click();
-    await page.getByRole('alert').getByText('Pennon may have been upgraded').waitFor();
+    await page.getByRole('alert').getByText('If Pennon has been upgraded').waitFor();
     expect(await page.locator('.flag-key').count()).toBe(2);
     await page.unroute(/dialog-frame/);
     await page.getByRole('button', { name: 'Load again' }).click();
     await page.waitForSelector('.flag-key');
     await page.getByRole('button', { name: 'New flag' }).click();
     await page.getByRole('dialog', { name: 'New flag' }).waitFor();
+  });
+
+  it.each([
+    ['dialog', 'New flag', /New flag/],
+    ['menu', 'admin', /Sign out/],
+  ])(
+    'as a %s, explains that the browser is offline, and opens on demand',
+    async (role, name, text) => {
+      const page = await openFlags(/ERR_INTERNET_DISCONNECTED|dynamically imported|status of 503/);
+      await page.context().setOffline(true);
+      await page.getByRole('button', { name, exact: true }).click();
+      const alert = page.getByRole('alert').filter({ hasText: 'You are offline' });
+      await alert.getByRole('button', { name: 'Try again' }).click();
+      await alert.waitFor();
+      await page.context().setOffline(false);
+      await alert.getByRole('button', { name: 'Try again' }).click();
+      await page.locator(`[role=${role}]`, { hasText: text }).waitFor();
+      await alert.waitFor({ state: 'detached' });
+      expect(await page.locator('.flag-key').count()).toBe(2);
+    },
+  );
+
+  it('as a page, explains that the server cannot be reached, and opens on demand', async () => {
+    const page = await openFlags(/ERR_INTERNET_DISCONNECTED|the browser is offline/);
+    await page.context().setOffline(true);
+    await page.getByRole('link', { name: 'Segments' }).click();
+    const alert = page.getByRole('alert').filter({ hasText: 'Check the network' });
+    await alert.waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: 'New segment' }).waitFor();
+    expect(await alert.count()).toBe(0);
   });
 
   it('as a menu, opens by the keyboard and returns the focus to its button', async () => {

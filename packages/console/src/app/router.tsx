@@ -46,10 +46,23 @@ const signIn = createRoute({
   component: SignInPage,
 });
 
+/**
+ * Returns a page whose code is loaded when it is first opened. If a file of it does not exist, the router loads the
+ * whole page again, which removes it while the browser is offline.
+ */
+const lazyPage: typeof lazyRouteComponent = (load, name) =>
+  lazyRouteComponent(
+    () =>
+      load().catch((error: unknown) => {
+        throw navigator.onLine ? error : new Error('the browser is offline');
+      }),
+    name,
+  );
+
 const join = createRoute({
   getParentRoute: () => root,
   path: 'join',
-  component: lazyRouteComponent(() => import('../session/join-page.tsx'), 'JoinPage'),
+  component: lazyPage(() => import('../session/join-page.tsx'), 'JoinPage'),
 });
 
 /** Everything that needs a session is below this route. */
@@ -76,59 +89,56 @@ const flags = createRoute({
   getParentRoute: () => signedIn,
   path: 'flags',
   validateSearch: readSearch,
-  component: lazyRouteComponent(() => import('../flags/flags-page.tsx'), 'FlagsPage'),
+  component: lazyPage(() => import('../flags/flags-page.tsx'), 'FlagsPage'),
 });
 
 const flag = createRoute({
   getParentRoute: () => signedIn,
   path: 'flags/$key',
   validateSearch: readFlagSearch,
-  component: lazyRouteComponent(() => import('../flag/flag-page.tsx'), 'FlagPage'),
+  component: lazyPage(() => import('../flag/flag-page.tsx'), 'FlagPage'),
 });
 
 const segments = createRoute({
   getParentRoute: () => signedIn,
   path: 'segments',
   validateSearch: readSegmentSearch,
-  component: lazyRouteComponent(() => import('../segments/segments-page.tsx'), 'SegmentsPage'),
+  component: lazyPage(() => import('../segments/segments-page.tsx'), 'SegmentsPage'),
 });
 
 const segment = createRoute({
   getParentRoute: () => signedIn,
   path: 'segments/$key',
   validateSearch: readSegmentSearch,
-  component: lazyRouteComponent(() => import('../segments/segment-page.tsx'), 'SegmentPage'),
+  component: lazyPage(() => import('../segments/segment-page.tsx'), 'SegmentPage'),
 });
 
 const experiments = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments',
   validateSearch: readExperimentsSearch,
-  component: lazyRouteComponent(
-    () => import('../experiments/experiments-page.tsx'),
-    'ExperimentsPage',
-  ),
+  component: lazyPage(() => import('../experiments/experiments-page.tsx'), 'ExperimentsPage'),
 });
 
 const metrics = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments/metrics',
   validateSearch: readExperimentsSearch,
-  component: lazyRouteComponent(() => import('../experiments/metrics-page.tsx'), 'MetricsPage'),
+  component: lazyPage(() => import('../experiments/metrics-page.tsx'), 'MetricsPage'),
 });
 
 const ramps = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments/ramps',
   validateSearch: readExperimentsSearch,
-  component: lazyRouteComponent(() => import('../ramps/ramps-page.tsx'), 'RampsPage'),
+  component: lazyPage(() => import('../ramps/ramps-page.tsx'), 'RampsPage'),
 });
 
 const ramp = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments/ramps/$key',
   validateSearch: readExperimentsSearch,
-  component: lazyRouteComponent(() => import('../ramps/ramp-page.tsx'), 'RampPage'),
+  component: lazyPage(() => import('../ramps/ramp-page.tsx'), 'RampPage'),
 });
 
 /** A key may be any word, so the lists cannot have addresses at the same level, such as that of ramps. */
@@ -136,10 +146,7 @@ const experiment = createRoute({
   getParentRoute: () => signedIn,
   path: 'experiments/key/$key',
   validateSearch: readExperimentsSearch,
-  component: lazyRouteComponent(
-    () => import('../experiments/experiment-page.tsx'),
-    'ExperimentPage',
-  ),
+  component: lazyPage(() => import('../experiments/experiment-page.tsx'), 'ExperimentPage'),
 });
 
 /** The address of an experiment in earlier versions. */
@@ -156,27 +163,27 @@ const compare = createRoute({
   getParentRoute: () => signedIn,
   path: 'compare',
   validateSearch: readCompareSearch,
-  component: lazyRouteComponent(() => import('../promotion/compare-page.tsx'), 'ComparePage'),
+  component: lazyPage(() => import('../promotion/compare-page.tsx'), 'ComparePage'),
 });
 
 const tryAll = createRoute({
   getParentRoute: () => signedIn,
   path: 'try',
   validateSearch: readTrySearch,
-  component: lazyRouteComponent(() => import('../try/try-page.tsx'), 'TryPage'),
+  component: lazyPage(() => import('../try/try-page.tsx'), 'TryPage'),
 });
 
 const audit = createRoute({
   getParentRoute: () => signedIn,
   path: 'audit',
   validateSearch: readAuditSearch,
-  component: lazyRouteComponent(() => import('../audit/audit-page.tsx'), 'AuditPage'),
+  component: lazyPage(() => import('../audit/audit-page.tsx'), 'AuditPage'),
 });
 
 const settings = createRoute({
   getParentRoute: () => signedIn,
   path: 'settings',
-  component: lazyRouteComponent(() => import('../settings/settings-page.tsx'), 'SettingsPage'),
+  component: lazyPage(() => import('../settings/settings-page.tsx'), 'SettingsPage'),
 });
 
 const settingsStart = createRoute({
@@ -190,49 +197,43 @@ const settingsStart = createRoute({
 const environments = createRoute({
   getParentRoute: () => settings,
   path: 'environments',
-  component: lazyRouteComponent(
-    () => import('../settings/environments-page.tsx'),
-    'EnvironmentsPage',
-  ),
+  component: lazyPage(() => import('../settings/environments-page.tsx'), 'EnvironmentsPage'),
 });
 
 const keys = createRoute({
   getParentRoute: () => settings,
   path: 'keys',
-  component: lazyRouteComponent(() => import('../settings/keys-page.tsx'), 'KeysPage'),
+  component: lazyPage(() => import('../settings/keys-page.tsx'), 'KeysPage'),
 });
 
 const people = createRoute({
   getParentRoute: () => settings,
   path: 'people',
-  component: lazyRouteComponent(() => import('../settings/people-page.tsx'), 'PeoplePage'),
+  component: lazyPage(() => import('../settings/people-page.tsx'), 'PeoplePage'),
 });
 
 const groups = createRoute({
   getParentRoute: () => settings,
   path: 'groups',
-  component: lazyRouteComponent(() => import('../settings/groups-page.tsx'), 'GroupsPage'),
+  component: lazyPage(() => import('../settings/groups-page.tsx'), 'GroupsPage'),
 });
 
 const invitations = createRoute({
   getParentRoute: () => settings,
   path: 'invitations',
-  component: lazyRouteComponent(
-    () => import('../settings/invitations-page.tsx'),
-    'InvitationsPage',
-  ),
+  component: lazyPage(() => import('../settings/invitations-page.tsx'), 'InvitationsPage'),
 });
 
 const servers = createRoute({
   getParentRoute: () => settings,
   path: 'servers',
-  component: lazyRouteComponent(() => import('../settings/servers-page.tsx'), 'ServersPage'),
+  component: lazyPage(() => import('../settings/servers-page.tsx'), 'ServersPage'),
 });
 
 const account = createRoute({
   getParentRoute: () => settings,
   path: 'account',
-  component: lazyRouteComponent(() => import('../settings/account-page.tsx'), 'AccountPage'),
+  component: lazyPage(() => import('../settings/account-page.tsx'), 'AccountPage'),
 });
 
 const unknown = createRoute({
