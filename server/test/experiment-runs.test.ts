@@ -438,6 +438,13 @@ describe('what a running experiment fixes', () => {
         '/openfeature/v0/manifest/flags/new-checkout?environment=production',
       ),
     };
+    const preview = await server.request('POST', '/api/v1/environments/production/promote', {
+      body: { from: 'development', flags: ['new-checkout'], dryRun: true },
+    });
+    expect([preview.status, preview.body.problems]).toEqual([
+      200,
+      [{ path: 'flags.new-checkout', message: refusals.promote.body.error.message }],
+    ]);
     const { revert, ...others } = refusals;
     expect(Object.entries(others).map(([name, { status }]) => [name, status])).toEqual(
       Object.keys(others).map(name => [name, 409]),

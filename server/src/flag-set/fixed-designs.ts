@@ -47,8 +47,14 @@ export const requireFixedDesigns = (records: Records, write: Write): void => {
   if (first !== undefined) throw first;
 };
 
+/** Returns why a write would be refused, once for each document that an experiment or a ramp has fixed. */
+export const fixedDesignProblems = (records: Records, write: Write): ErrorDetail[] =>
+  fixedDesignRefusals(records, write).flatMap(({ message, extra: { details = [] } }) =>
+    [...new Set(details.map(({ path }) => path))].map(path => ({ path, message })),
+  );
+
 /** Returns why a write is refused: one error for each experiment or ramp of which it changes something fixed. */
-export const fixedDesignRefusals = (records: Records, write: Write): readonly PennonError[] => {
+const fixedDesignRefusals = (records: Records, write: Write): readonly PennonError[] => {
   if (Object.keys(write.writes).length === 0) return [];
   const after = documentsAfter(records, write);
   const ofExperiments = liveExperiments(records.experiments).flatMap(experiment => {

@@ -3,7 +3,7 @@ import type { ErrorDetail, Flag } from '@pennon/schema';
 
 import { environmentOf, type Caller } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
-import { fixedDesignRefusals } from '../flag-set/fixed-designs.ts';
+import { fixedDesignProblems } from '../flag-set/fixed-designs.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { entityTag } from '../resources/entity-tag.ts';
 import { deletesOf } from '../resources/plan.ts';
@@ -85,12 +85,9 @@ const deletionProblems = async (
 ): Promise<ErrorDetail[]> => {
   const users = await usersOf(view, new Set(keys));
   const writes = type.writes(new Map(keys.map(key => [key, null])));
-  const refusals = fixedDesignRefusals(view.snapshot.records, { writes });
   return [
     ...[...users].map(([key, names]) => ({ path: `flags.${key}`, message: describeUsers(names) })),
-    ...refusals.flatMap(({ message, extra: { details = [] } }) =>
-      details.map(({ path }) => ({ path, message })),
-    ),
+    ...fixedDesignProblems(view.snapshot.records, { writes }),
   ];
 };
 

@@ -3,6 +3,7 @@ import { serverManagedFields, type ErrorDetail, type Flag, type Segment } from '
 
 import { environmentOf, type Caller, type CopyCallers } from '../auth/caller.ts';
 import { invalid, PennonError } from '../errors.ts';
+import { fixedDesignProblems } from '../flag-set/fixed-designs.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import { flagResource, requireSameType } from '../flags/flag.ts';
 import { findFlags } from '../flags/update-many.ts';
@@ -15,7 +16,7 @@ import type { ResourceServices } from '../resources/resource-type.ts';
 import { validateTogether } from '../resources/validate.ts';
 import { segmentResource } from '../segments/segment.ts';
 import { nextTurn } from '../slices.ts';
-import type { Stored } from '../store/store.ts';
+import type { Stored, Writes } from '../store/store.ts';
 
 /** The fields of a flag that a promotion can take. */
 export const PROMOTED_FIELDS = [
@@ -106,7 +107,10 @@ export const promote = async (
 
 const preview = async (run: Run, source: FlagSetView, target: FlagSetView): Promise<Promotion> => {
   const items = await itemsOf(run, source, target);
-  const problems = await problemsOf(() => validate(target, items));
+  const problems = [
+    ...(await problemsOf(() => validate(target, items))),
+    ...fixedDesignProblems(target.snapshot.records, { writes: writesOf(items) }),
+  ];
   return {
     ...reportOf(run, items, true),
     ...(problems.length === 0 ? {} : { problems }),
@@ -143,6 +147,12 @@ const plan = async (
     audit: [...flags.audit, ...segments.audit],
     result: async () => ({ ...reportOf(run, items, false), ...(await warningsAbout(run, items)) }),
   };
+};
+
+const writesOf = ({ flags, segments }: Items): Writes<'flagSet'> => {
+  const byKey = <Document extends { readonly key: string }>(items: readonly Item<Document>[]) =>
+    new Map(changed(items).map(({ document }) => [document.key, document]));
+  return { flags: byKey(flags), segments: byKey(segments) };
 };
 
 /** A plan without any collection commits nothing. */
