@@ -25,9 +25,9 @@ class QuickProvider(PennonProvider):
     """The provider with delays of about a hundredth, so tests of timeouts are quick."""
 
     _timing = Timing(
-        heartbeat_ms=150,
+        heartbeat_ms=500,
         response_timeout_ms=2_000,
-        check_timeout_ms=500,
+        check_timeout_ms=2_000,
         first_backoff_ms=10,
         longest_backoff_ms=100,
         longest_report_delay_ms=100,
@@ -60,7 +60,7 @@ class LateEventsProvider(QuickProvider):
     _timing = replace(QuickProvider._timing, event_delay_ms=600_000)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Returns as soon as the condition holds; fails if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

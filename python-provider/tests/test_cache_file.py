@@ -312,7 +312,7 @@ def ends(call: Callable[[], object]) -> bool:
     """Whether a call ends. If it hangs, the test must not."""
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     return not thread.is_alive()
 
 
@@ -363,7 +363,7 @@ def test_flags_that_a_slow_disk_delivers_while_the_server_is_down_are_used(
     started.start()
     eventually(lambda: server.requests["flag-set"])
     pipe.write_text(json.dumps(server.flag_set()))
-    started.join(20)
+    started.join(60)
     assert not started.is_alive()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert is_off(client) is False

@@ -765,7 +765,7 @@ use("parent")
 
 def run(server: FlagServer, more: str = "") -> None:
     script = SCRIPT.format(url=server.url, key=KEY, more=more)
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
 
 
 def test_a_script_that_ends_without_shutdown_sends_its_events(server: FlagServer) -> None:

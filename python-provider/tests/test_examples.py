@@ -110,9 +110,9 @@ def test_the_fastapi_application_starts_while_the_server_is_down_and_recovers(
     options = ["--port", str(port), "--log-level", "warning"]
     with running(server, "-m", "uvicorn", "fastapi_app:app", *options):
         url = f"http://127.0.0.1:{port}/checkout/ada"
-        eventually(lambda: '"old"' in get(url), seconds=60)
+        eventually(lambda: '"old"' in get(url))
         server.come_back()
-        eventually(lambda: '"new"' in get(url), seconds=60)
+        eventually(lambda: '"new"' in get(url))
 
 
 def test_the_django_site_evaluates_a_flag(server: FlagServer) -> None:
@@ -133,11 +133,11 @@ def test_the_workers_of_gunicorn_start_while_the_server_is_down_and_recover(
     options = ["--config", "gunicorn_conf.py", "--bind", f"127.0.0.1:{port}"]
     with running(server, "-m", "gunicorn", *options, "django_site.wsgi"):
         url = f"http://127.0.0.1:{port}/checkout/ada"
-        eventually(lambda: get(url) == "the old checkout", seconds=60)
+        eventually(lambda: get(url) == "the old checkout")
         server.come_back()
         # The parent and both workers.
-        eventually(lambda: server.open_streams() == 3, seconds=60)
-        eventually(lambda: {get(url) for _ in range(10)} == {"the new checkout"}, seconds=60)
+        eventually(lambda: server.open_streams() == 3)
+        eventually(lambda: {get(url) for _ in range(10)} == {"the new checkout"})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the pool prefork needs fork")
@@ -158,9 +158,9 @@ def test_celery_tasks_get_flags_after_a_start_while_the_server_is_down(
         assert _checkout(server, variables) == "old"
         server.come_back()
         streams = 3 if pool == "prefork" else 1
-        eventually(lambda: server.open_streams() == streams, seconds=60)
+        eventually(lambda: server.open_streams() == streams)
         # The stream is open before its first flags have arrived.
-        eventually(lambda: _checkout(server, variables) == "new", seconds=60)
+        eventually(lambda: _checkout(server, variables) == "new")
 
 
 def _checkout(server: FlagServer, variables: dict[str, str]) -> str:

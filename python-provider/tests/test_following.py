@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, Use, eventually, is_off, provider_for, streaming
+from conftest import EventRecorder, SteadyProvider, Use, eventually, is_off, provider_for, streaming
 from faults import Fault, Hang, fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer, boolean_flag, frame
 from openfeature.client import OpenFeatureClient
@@ -281,7 +281,7 @@ def test_a_clock_of_the_server_that_is_ahead_does_not_delay_the_next_poll(
 def test_the_provider_is_stale_while_the_server_is_down_and_ready_afterwards(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(provider_for(server))
+    provider = use(SteadyProvider(url=server.url, key=KEY))
     recorder = EventRecorder(client)
     eventually(streaming(provider))
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))

@@ -119,7 +119,7 @@ def test_a_file_that_is_moved_away_and_back_is_read_again(
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("new-checkout", False) is True
     elsewhere.rename(file)
-    eventually(lambda: client.get_provider_status() == ProviderStatus.READY, seconds=2)
+    eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

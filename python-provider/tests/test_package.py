@@ -45,7 +45,7 @@ def index(distributions: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        eventually(lambda: process.poll() is None and _accepts_connections(port), seconds=30)
+        eventually(lambda: process.poll() is None and _accepts_connections(port))
         yield f"http://127.0.0.1:{port}/simple/"
         process.terminate()
 

@@ -77,9 +77,9 @@ def test_workers_evaluate_and_follow_changes(
     server: FlagServer, command: list[str], application: str
 ) -> None:
     with running(command, server, APPLICATION=application) as (port, _):
-        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"))
         server.change(OFF)
-        eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
+        eventually(lambda: both_respond(port, "off", "READY", "streaming"))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
 
     with running(command, server) as (port, _):
         # Without a unit, the rule does not serve.
-        eventually(lambda: both_respond(port, "off", "READY", "streaming"), seconds=30)
-        eventually(are_both_used, seconds=30)
+        eventually(lambda: both_respond(port, "off", "READY", "streaming"))
+        eventually(are_both_used)
 
         def are_all_sent() -> bool:
             exposed: dict[str, list[str]] = {}
@@ -118,12 +118,12 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
             return sorted(map(sorted, exposed.values())) == sorted(map(sorted, served.values()))
 
         # Workers send what is queued every few seconds.
-        eventually(are_all_sent, seconds=30)
+        eventually(are_all_sent)
 
 
 def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagServer) -> None:
     with running(UWSGI, server) as (port, _):
-        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"))
         killed = set(responses(port))
         server.change(OFF)
         for worker in killed:
@@ -135,13 +135,13 @@ def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagSe
                 seen.setdefault(worker, response)
             return len(seen.keys() - killed) == 2
 
-        eventually(are_replaced, seconds=30)
+        eventually(are_replaced)
         assert [seen[worker][0] for worker in seen.keys() - killed] == ["off", "off"]
 
 
 def test_the_master_of_uwsgi_runs_no_threads_when_it_forks(server: FlagServer) -> None:
     with running(UWSGI, server) as (port, process):
-        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"))
         # A stream of each worker, and none of the master.
         assert server.open_streams() == 2
         status = Path(f"/proc/{process.pid}/status")
@@ -150,11 +150,11 @@ def test_the_master_of_uwsgi_runs_no_threads_when_it_forks(server: FlagServer) -
 
 def test_workers_are_stale_while_their_server_is_away(server: FlagServer) -> None:
     with running(UWSGI, server, APPLICATION="replaces the hook") as (port, _):
-        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=30)
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"))
         server.go_away()
-        eventually(lambda: both_respond(port, "on", "STALE", "disconnected"), seconds=30)
+        eventually(lambda: both_respond(port, "on", "STALE", "disconnected"))
         server.come_back()
-        eventually(lambda: both_respond(port, "on", "READY", "streaming"), seconds=60)
+        eventually(lambda: both_respond(port, "on", "READY", "streaming"))
 
 
 def test_workers_of_which_only_the_status_is_read_follow_the_server(server: FlagServer) -> None:
@@ -165,4 +165,4 @@ def test_workers_of_which_only_the_status_is_read_follow_the_server(server: Flag
                 assert status.read() in (b"READY", b"STALE")
             return server.open_streams() == 2
 
-        eventually(both_follow, seconds=30)
+        eventually(both_follow)

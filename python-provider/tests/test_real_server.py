@@ -268,7 +268,7 @@ def test_what_a_running_experiment_measures_is_reported(
         details = client.get_boolean_details(experiment, False, ada)
         return details.flag_metadata.get("experiment") == experiment
 
-    eventually(is_measured, seconds=30)
+    eventually(is_measured)
     client.track("bought", ada)
     client.track("seen", ada)
     assert provider.flush(10_000) is True

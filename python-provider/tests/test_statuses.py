@@ -113,7 +113,7 @@ def start(provider: QuickProvider, domain: str) -> str:
 
     thread = threading.Thread(target=set_provider, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert outcomes, "the start has not ended"
     return outcomes[0]
 

@@ -220,7 +220,7 @@ from pennon_openfeature import PennonProvider
 api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}))
 api.get_client().get_boolean_value("g", False)
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=20)
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
     assert counts(server) == [["g", "on", "STATIC", 1]]
 
 
@@ -241,7 +241,7 @@ if not child:
     os._exit(0)
 os.waitpid(child, 0)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
     assert counts(server) == [
         ["f", "off", "DEFAULT", 1],
         ["g", "on", "STATIC", 1],
