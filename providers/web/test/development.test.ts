@@ -24,7 +24,7 @@ it.each<[options: unknown, message: string]>([
   [undefined, 'pass an object with "url" and "key", or with "flags"'],
   ['http://flags.test', 'pass an object with "url" and "key", or with "flags"'],
   [{ pollInterval: 1 }, 'there is no option "pollInterval"; the options are url, key, '],
-  [{ events: { flush: 1 } }, '"events" must be an object with booleans'],
+  [{ events: { flush: 1 } }, '"events" must be null, or an object with booleans'],
   [{ storage: 'local' }, '"storage" must be a storage, such as sessionStorage, or null'],
   [{ flags: null }, '"flags" must be an object with flags or values by key'],
   [{ flags: {} }, '"flags" cannot be combined with "url"; remove one of them'],
