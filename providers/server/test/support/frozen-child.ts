@@ -34,8 +34,9 @@ const evaluate = () => {
 
 let lastTime = performance.now();
 const evaluateAgain = async () => {
-  const pauseMs = performance.now() - lastTime;
-  lastTime = performance.now();
+  const time = performance.now();
+  const pauseMs = time - lastTime;
+  lastTime = time;
   const current = evaluate();
   if (pauseMs < PAUSE_MS) return;
   print(`thawed ${current}`);
@@ -47,8 +48,9 @@ const whileStreaming = setInterval(() => {
   clearInterval(whileStreaming);
   // Its first evaluation, which is slow, must be over before a pause.
   evaluate();
-  print('streaming');
   lastTime = performance.now();
   // Rarely enough that a signal does not stop the process in the middle of an evaluation.
   setInterval(() => void evaluateAgain(), 200);
+  // Last, because a signal follows.
+  print('streaming');
 }, 20);
