@@ -33,7 +33,7 @@ export const layerResource: ResourceType<'layers'> = {
   copyOf: layer => layer,
   usedBy: ({ snapshot: { records } }, key) => ({
     experiment: (records.layers.get(key)?.document.claims ?? [])
-      .filter(claim => isHeld(released(records, claim, 0)))
+      .filter(claim => isHeld(claim) && !isOver(records, claim))
       .map(({ experiment }) => experiment),
   }),
   warnings: noWarnings,
@@ -47,21 +47,27 @@ const CLEARED_VALUES = { tags: [] };
 /** Whether an experiment still has its slots. */
 export const isHeld = ({ releasedAt }: LayerClaim): boolean => releasedAt === undefined;
 
-/**
- * Returns a claim as the end of its experiment leaves it, which is stored a little later. A draft keeps its slots, and so
- * does an experiment that runs.
- */
-export const released = (
+/** Whether the experiment of a claim is deleted, or its run has ended. A draft keeps its slots, and so does one that runs. */
+const isOver = (
   { experiments }: Pick<Records, 'experiments'>,
+  { experiment: key, claimedAt }: LayerClaim,
+): boolean => {
+  const experiment = experiments.get(key)?.document;
+  if (experiment === undefined) return true;
+  if (experiment.state === 'draft' || isLive(experiment)) return false;
+  const endedAt = experiment.run?.endedAt;
+  // Slots that were claimed after the end are those of the next run.
+  return endedAt === undefined || endedAt >= claimedAt;
+};
+
+/** Returns a claim as the end of its experiment leaves it, which is stored a little later. */
+export const released = (
+  records: Pick<Records, 'experiments'>,
   claim: LayerClaim,
   now: number,
 ): LayerClaim => {
-  const experiment = experiments.get(claim.experiment)?.document;
-  const isOver = experiment === undefined || (experiment.state !== 'draft' && !isLive(experiment));
-  const endedAt = experiment?.run?.endedAt;
-  // Slots that were claimed after the end are those of the next run.
-  const isOfRun = endedAt === undefined || endedAt >= claim.claimedAt;
-  if (!isHeld(claim) || !isOver || (experiment !== undefined && !isOfRun)) return claim;
+  if (!isHeld(claim) || !isOver(records, claim)) return claim;
+  const endedAt = records.experiments.get(claim.experiment)?.document.run?.endedAt;
   return { ...claim, releasedAt: endedAt ?? formatInstant(now) };
 };
 
