@@ -454,6 +454,7 @@ def test_after_a_refresh_the_status_is_that_of_the_new_flags(
             super().emit(event, details)
 
     provider = use(SlowProvider(url=server.url, key=KEY))
+    eventually(streaming(provider))
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(503))
     server.cut_streams()
     eventually(has_status(client, ProviderStatus.STALE))
