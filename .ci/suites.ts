@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hasPython, preparePython, python } from './python.ts';
 import type { Tally } from './report.ts';
 import {
-  BROKEN,
+  broken,
   checkExitCode,
   closingLine,
   exitCode,
@@ -20,14 +20,9 @@ const results = join(root, '.test-results');
 /** A suite prints while it runs. Each suite runs even if the previous one failed. */
 type Suite = { readonly name: string; readonly run: () => Promise<Tally> };
 
-const failure = (message: string): Tally => {
-  console.error(message);
-  return BROKEN;
-};
-
 /** Counts one step of a check as a test. */
-const step = async (code: Promise<number>, message: string): Promise<Tally> =>
-  (await code) === 0 ? { passed: 1, failed: 0, skipped: [] } : failure(message);
+const step = async (code: Promise<number>, problem: string): Promise<Tally> =>
+  (await code) === 0 ? { passed: 1, failed: [], skipped: [] } : broken(problem);
 
 /** Runs the type checker, the linter and the formatter exactly as `pnpm check` does. */
 const runCheck = async (): Promise<Tally> => {
@@ -37,14 +32,9 @@ const runCheck = async (): Promise<Tally> => {
   return step(run('sh', ['-c', scripts.check]), '"pnpm check" failed.');
 };
 
-/** Reads the report of a suite and checks it against the exit code. Prints if they disagree. */
-const readTally = async (code: number, read: () => Promise<Tally>): Promise<Tally> => {
-  const tally = await read().catch(() => undefined);
-  const checked = checkExitCode(code, tally);
-  if (checked !== tally)
-    console.error(`exit code ${code}, but ${tally ? closingLine(tally) : 'no results'}`);
-  return checked;
-};
+/** Reads the report of a suite and checks it against the exit code. */
+const readTally = async (suite: string, code: number, read: () => Promise<Tally>): Promise<Tally> =>
+  checkExitCode(suite, code, await read().catch(() => undefined));
 
 const runVitest = async (): Promise<Tally> => {
   const problem = await installMissing();
@@ -57,8 +47,10 @@ const runVitest = async (): Promise<Tally> => {
     NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node-compile'),
   };
   const code = await run(process.execPath, args, { env });
-  const tally = await readTally(code, async () => readVitest(await readFile(report, 'utf8')));
-  return problem === undefined ? tally : total([tally, failure(problem)]);
+  const tally = await readTally('Vitest', code, async () =>
+    readVitest(await readFile(report, 'utf8')),
+  );
+  return problem === undefined ? tally : total([tally, broken(problem)]);
 };
 
 const runPython = (...args: string[]): Promise<number> =>
@@ -67,12 +59,12 @@ const runPython = (...args: string[]): Promise<number> =>
 const runPytest = async (): Promise<Tally> => {
   const report = join(results, 'pytest.xml');
   const code = await runPython('pytest', '--quiet', `--junitxml=${report}`);
-  return readTally(code, async () => readPytest(await readFile(report, 'utf8')));
+  return readTally('pytest', code, async () => readPytest(await readFile(report, 'utf8')));
 };
 
 const runPythonChecks = async (): Promise<Tally> => {
   const problem = await preparePython();
-  if (problem !== undefined) return failure(problem);
+  if (problem !== undefined) return broken(problem);
   const linted = await step(runPython('ruff', 'check', '.'), 'ruff check failed.');
   const formatted = await step(runPython('ruff', 'format', '--check', '.'), 'ruff format failed.');
   const typed = await step(runPython('mypy'), 'mypy failed.');
@@ -96,6 +88,7 @@ export const runEverything = async (): Promise<number> => {
   }
   const sum = total(tallies);
   for (const name of sum.skipped) console.log(`skipped: ${name}`);
+  for (const name of sum.failed) console.log(`failed: ${name}`);
   console.log(`\n${closingLine(sum)}`);
   return exitCode(sum);
 };
