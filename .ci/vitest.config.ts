@@ -10,8 +10,8 @@ const installed = '**/node_modules/**';
 /** The path of the report that `pnpm test` reads. Unset if Vitest is run directly. */
 const report = process.env['VITEST_JSON_REPORT'];
 
-/** Files that need no isolation share the modules that they import, which halves the time. */
-const unit = (name: string, include: string[], isolate: boolean) => ({
+/** Tests within this process. Files that need no isolation share their modules: half the time. */
+const inProcess = (name: string, include: string[], isolate: boolean) => ({
   extends: true as const,
   test: {
     name,
@@ -27,8 +27,9 @@ const unit = (name: string, include: string[], isolate: boolean) => ({
 });
 
 /**
- * `unit` tests run in this process, in under a minute. `system` tests start real servers as separate
- * processes. They run after the unit tests, so the two do not slow each other down.
+ * `unit` tests call the packages and providers in this process, in under a minute. `server` tests
+ * send requests to the whole server in this process. `system` tests start servers, databases and
+ * browsers as separate processes, after the others, so they do not slow each other down.
  */
 export default defineConfig({
   root,
@@ -41,9 +42,10 @@ export default defineConfig({
     // A provider for tests prints this on releases of Node.js that do not have long-term support yet.
     onConsoleLog: text => !text.includes('oidc-provider WARNING: Unsupported runtime'),
     projects: [
-      unit('unit', ['.ci/*.test.ts', '{server,packages/*}/test/**/*.test.ts'], false),
+      inProcess('unit', ['.ci/*.test.ts', 'packages/*/test/**/*.test.ts'], false),
       // The SDKs of OpenFeature keep their providers in global state.
-      unit('unit-providers', ['providers/*/test/**/*.test.ts'], true),
+      inProcess('unit-providers', ['providers/*/test/**/*.test.ts'], true),
+      inProcess('server', ['server/test/**/*.test.ts'], false),
       {
         extends: true,
         test: {
