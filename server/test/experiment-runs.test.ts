@@ -445,6 +445,23 @@ describe('what a running experiment fixes', () => {
       200,
       [{ path: 'flags.new-checkout', message: refusals.promote.body.error.message }],
     ]);
+    const copy = await server.request('POST', `/api/v1${path}/copy?environment=development`, {
+      body: { to: 'production', overwrite: true, dryRun: true },
+    });
+    expect([copy.status, copy.body.outcome, copy.body.problems]).toEqual([
+      200,
+      'refused',
+      [{ path: 'flags.new-checkout', message: refusals.copy.body.error.message }],
+    ]);
+    const dryRun = '/api/v1/import?overwrite=true&dryRun=true';
+    const { environments } = (await server.request('POST', dryRun, { body: document })).body;
+    const found = environments.filter(({ outcome }: { outcome: string }) => outcome === 'refused');
+    expect(found).toMatchObject([
+      {
+        key: 'production',
+        problems: [{ path: 'flags.new-checkout', message: refusals.import.body.error.message }],
+      },
+    ]);
     const { revert, ...others } = refusals;
     expect(Object.entries(others).map(([name, { status }]) => [name, status])).toEqual(
       Object.keys(others).map(name => [name, 409]),
@@ -469,12 +486,13 @@ describe('an import', () => {
   const importChanged = async (
     server: TestServer,
     change: (production: Environment, exported: Exported) => void,
+    query = '',
   ) => {
     const exported: Exported = (await server.request('GET', '/api/v1/export')).body;
     const production = exported.environments.find(({ key }) => key === 'production');
     if (production === undefined) throw new Error('there is no production');
     change(production, exported);
-    return server.request('POST', '/api/v1/import?overwrite=true', { body: exported });
+    return server.request('POST', `/api/v1/import?overwrite=true${query}`, { body: exported });
   };
   const begin = async (): Promise<TestServer> => {
     const server = await startServer();
@@ -511,14 +529,24 @@ describe('an import', () => {
     const ramp = { key: 'r', flag: 'new-checkout', rule: 'next', treatment: 'on', steps };
     await server.api('POST', '/ramps', { body: ramp });
     expect((await server.api('POST', '/ramps/r/start')).status).toBe(200);
-    const refused = await importChanged(server, ({ ramps, flags }) => {
+    const change = ({ ramps, flags }: Environment): void => {
       for (const each of ramps) each.step = 2;
       for (const { rules } of flags) for (const each of rules.slice(-1)) each.percentage = 90;
-    });
-    expect([refused.status, refused.body.error.message]).toEqual([
-      409,
-      expect.stringContaining('ramp "r" is running, so an import cannot change its "step"'),
-    ]);
+    };
+    const refused = await importChanged(server, change);
+    const message = expect.stringContaining(
+      'ramp "r" is running, so an import cannot change its "step"',
+    );
+    expect([refused.status, refused.body.error.message]).toEqual([409, message]);
+    const preview = await importChanged(server, change, '&dryRun=true');
+    expect(preview.status).toBe(200);
+    expect(preview.body.environments).toContainEqual(
+      expect.objectContaining({
+        key: 'production',
+        outcome: 'refused',
+        problems: expect.arrayContaining([{ path: 'ramps.r.step', message }]),
+      }),
+    );
   });
 
   it.each([

@@ -49,7 +49,11 @@ export const requireFixedDesigns = (records: Records, write: Write): void => {
 
 /** Returns why a write would be refused, once for each document that an experiment or a ramp has fixed. */
 export const fixedDesignProblems = (records: Records, write: Write): ErrorDetail[] =>
-  fixedDesignRefusals(records, write).flatMap(({ message, extra: { details = [] } }) =>
+  problemsOfRefusals(fixedDesignRefusals(records, write));
+
+/** Returns the message of each refusal, once for each path of its details. */
+export const problemsOfRefusals = (refusals: readonly PennonError[]): ErrorDetail[] =>
+  refusals.flatMap(({ message, extra: { details = [] } }) =>
     [...new Set(details.map(({ path }) => path))].map(path => ({ path, message })),
   );
 

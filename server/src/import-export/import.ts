@@ -10,7 +10,7 @@ import { checkUpload } from './check-upload.ts';
 import type { ImportOptions, Upload } from './check.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 import { isSameContent, planEnvironment, requireNoConflicts, type ImportPlan } from './plan.ts';
-import { reportOf, type ImportReport } from './report.ts';
+import { reportOf, withProblems, type ImportReport } from './report.ts';
 import { requireEnvironmentsOfKeys } from './validate-export.ts';
 import { currentOf, requireNothingFixed, writeControl, writeFlagSets } from './write-import.ts';
 
@@ -45,7 +45,7 @@ export const importData = async (
   await requireAllWithinBounds(services, document);
   const plan = await planImport(services, document, overwrite);
   const report = await reportOf(plan, dryRun);
-  if (dryRun) return report;
+  if (dryRun) return withProblems(services, document, report);
   requireNoKeyConflicts(plan.keys);
   requireNoConflicts(plan);
   requireNothingFixed(services, document);

@@ -1,8 +1,10 @@
-import { jsonBytes } from '@pennon/schema';
+import { jsonBytes, type ErrorDetail, type Export } from '@pennon/schema';
 
+import type { EnvironmentServices } from '../environments/environments.ts';
 import { runInSlices, type Steps } from '../slices.ts';
 import type { Change, EnvironmentPlan, ImportPlan } from './plan.ts';
 import type { KeyPlan } from './plan-keys.ts';
+import { fixedProblems } from './write-import.ts';
 
 /** What an import changes, or would change. */
 export type ImportReport = {
@@ -11,8 +13,8 @@ export type ImportReport = {
   keys: KeyPlan[];
 };
 
-/** `moreChanges` is how many changes are not listed, if any. */
-type ReportedEnvironment = EnvironmentPlan & { moreChanges?: number };
+/** `moreChanges` is how many changes are not listed, if any. Only a dry run has problems. */
+type ReportedEnvironment = EnvironmentPlan & { moreChanges?: number; problems?: ErrorDetail[] };
 
 /** Changes that are listed in all environments together, and their bytes as JSON. */
 const [MAX_LISTED, MAX_BYTES] = [1_000, 1_048_576];
@@ -40,6 +42,23 @@ function* reportSteps({ environments, keys }: ImportPlan, dryRun: boolean): Step
   }
   return { dryRun, environments: reported, keys };
 }
+
+/** Returns the report of a dry run with the reasons for which the import would be refused even with `overwrite`. */
+export const withProblems = (
+  services: EnvironmentServices,
+  { environments: imported }: Export,
+  report: ImportReport,
+): ImportReport => ({
+  ...report,
+  environments: report.environments.map((environment, i) => {
+    const [document] = imported.slice(i, i + 1);
+    const problems = document === undefined ? [] : fixedProblems(services, document);
+    if (problems.length === 0) return environment;
+    return { ...environment, outcome: 'refused', problems: problems.slice(0, MAX_PROBLEMS) };
+  }),
+});
+
+const MAX_PROBLEMS = 20;
 
 /** Returns whether a further change can be listed; none can after the first one that cannot. */
 const createBudget = (): ((change: Change) => boolean) => {

@@ -22,18 +22,27 @@ const EXPERIMENT_FIELDS = ['state', 'run', 'decision', 'harms'] as const;
 const RAMP_FIELDS = ['state', 'step', 'stepStartedAt', 'approved', 'run', 'before'] as const;
 
 /** Throws CONFLICT if an import changes the run of an experiment or a ramp that is at work. */
-export const requireSameRuns = (records: Records, { experiments, ramps }: Imported): void => {
-  for (const current of liveExperiments(records.experiments)) {
+export const requireSameRuns = (records: Records, imported: Imported): void => {
+  const [first] = runRefusals(records, imported);
+  if (first !== undefined) throw first;
+};
+
+/** Returns one error for each run of an experiment or a ramp at work that an import changes. */
+export const runRefusals = (
+  records: Records,
+  { experiments, ramps }: Imported,
+): readonly PennonError[] => [
+  ...liveExperiments(records.experiments).flatMap(current => {
     const imported = experiments?.find(({ key }) => key === current.key);
     const changed = imported && changedFields(current, imported, EXPERIMENT_FIELDS);
-    if (changed?.length) throw refusal('experiment', current, changed, 'stop it first');
-  }
-  for (const current of rampsAtWork(records.ramps)) {
+    return changed?.length ? [refusal('experiment', current, changed, 'stop it first')] : [];
+  }),
+  ...rampsAtWork(records.ramps).flatMap(current => {
     const imported = ramps?.find(({ key }) => key === current.key);
     const changed = imported && changedFields(current, imported, RAMP_FIELDS);
-    if (changed?.length) throw refusal('ramp', current, changed, 'roll it back first');
-  }
-};
+    return changed?.length ? [refusal('ramp', current, changed, 'roll it back first')] : [];
+  }),
+];
 
 const changedFields = <Document extends object>(
   current: Document,

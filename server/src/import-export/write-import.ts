@@ -1,4 +1,4 @@
-import type { Export, ExportedEnvironment } from '@pennon/schema';
+import type { ErrorDetail, Export, ExportedEnvironment } from '@pennon/schema';
 
 import { keyCreated } from '../api-keys/api-keys.ts';
 import { findKey } from '../auth/key-id.ts';
@@ -10,7 +10,11 @@ import {
   type EnvironmentServices,
 } from '../environments/environments.ts';
 import { PennonError } from '../errors.ts';
-import { requireFixedDesigns } from '../flag-set/fixed-designs.ts';
+import {
+  fixedDesignProblems,
+  problemsOfRefusals,
+  requireFixedDesigns,
+} from '../flag-set/fixed-designs.ts';
 import { flagSetLedger } from '../flag-set/registry.ts';
 import { lastVersion, versionOf } from '../resources/plan.ts';
 import { mapInSlices } from '../slices.ts';
@@ -34,7 +38,7 @@ import {
   withoutContents,
   type ImportPlan,
 } from './plan.ts';
-import { requireSameRuns } from './runs.ts';
+import { requireSameRuns, runRefusals } from './runs.ts';
 import { planKeys, requireNoKeyConflicts } from './plan-keys.ts';
 
 /** One import in progress. */
@@ -84,12 +88,27 @@ export const requireNothingFixed = (
     const records = currentOf(services, imported.key)?.snapshot.records;
     if (records === undefined) continue;
     requireSameRuns(records, imported);
-    requireFixedDesigns(records, {
-      writes: writesOf(withCurrent(imported, records)),
-      replaceAll: true,
-    });
+    requireFixedDesigns(records, replacementOf(imported, records));
   }
 };
+
+/** Returns what `requireNothingFixed` would refuse of one environment. */
+export const fixedProblems = (
+  services: EnvironmentServices,
+  imported: ExportedEnvironment,
+): ErrorDetail[] => {
+  const records = currentOf(services, imported.key)?.snapshot.records;
+  if (records === undefined) return [];
+  return [
+    ...problemsOfRefusals(runRefusals(records, imported)),
+    ...fixedDesignProblems(records, replacementOf(imported, records)),
+  ];
+};
+
+const replacementOf = (imported: ExportedEnvironment, records: Snapshot<'flagSet'>['records']) => ({
+  writes: writesOf(withCurrent(imported, records)),
+  replaceAll: true,
+});
 
 /** Without a list, the current documents stay. */
 const withCurrent = (

@@ -2,6 +2,7 @@ import { serverManagedFields, type ErrorDetail } from '@pennon/schema';
 
 import { environmentOf, type Caller, type CopyCallers } from '../auth/caller.ts';
 import { PennonError } from '../errors.ts';
+import { fixedDesignProblems } from '../flag-set/fixed-designs.ts';
 import type { FlagSetView } from '../flag-set/live-flag-set.ts';
 import type { WritePlan } from '../replication/writer.ts';
 import type { Documents } from '../store/store.ts';
@@ -79,9 +80,11 @@ const previewCopy = async <Name extends ResourceName>(
 ): Promise<CopyPreview> => {
   const { source, from, to, overwrite } = copy;
   const { current = null, document, changed } = await compareWithTarget(context, view, copy);
-  const problems = await problemsOf(() =>
-    context.type.validate(view, document, current && current.document),
-  );
+  const writes = changed.length === 0 ? {} : context.type.writes(new Map([[source.key, document]]));
+  const problems = [
+    ...(await problemsOf(() => context.type.validate(view, document, current && current.document))),
+    ...fixedDesignProblems(view.snapshot.records, { writes }),
+  ];
   const isRefused = problems.length > 0 || (current !== null && !overwrite);
   return {
     dryRun: true,

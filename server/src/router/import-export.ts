@@ -1,5 +1,6 @@
 import {
   describeIssues,
+  ErrorDetail,
   Export,
   ExportedEnvironment,
   Key,
@@ -40,6 +41,12 @@ const ImportReport = strictObject({
         .int()
         .optional()
         .describe('How many changes are not listed: a report lists 1,000, and 1 MiB of them.'),
+      problems: z
+        .array(ErrorDetail)
+        .optional()
+        .describe(
+          'Why the environment would be refused even with `overwrite`: what experiments and ramps at work have fixed. At most 20, in a dry run only.',
+        ),
     }),
   ),
   keys: z.array(
