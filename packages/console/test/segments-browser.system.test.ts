@@ -232,7 +232,12 @@ describe('the differences of many flags', () => {
     await importMany();
     const page = await open('/compare?from=development&to=production');
     await page.getByRole('checkbox', { name: `Choose ${keyAt(0)}` }).focus();
-    for (let presses = 0; presses < 80; presses += 1) await page.keyboard.press('Tab');
+    for (let reached = 0; reached < 40; reached += 1) {
+      // The items after the focused one are drawn once the list has scrolled.
+      await page.locator(`.item[aria-posinset="${reached + 2}"]`).waitFor();
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Tab');
+    }
     const focused = await page.evaluate<string>('document.activeElement.closest("li").innerText');
     expect(focused).toContain(keyAt(40));
     const item = page.locator('.item').filter({ hasText: keyAt(40) });
