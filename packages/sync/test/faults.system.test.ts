@@ -4,6 +4,7 @@ import { followFlagSet, followValues, defaultRuntime } from '../src/index.ts';
 import type { FlagSet, Follower, Values, Runtime } from '../src/index.ts';
 import { startFlagServer } from './support/flag-server.ts';
 import type { FlagServer } from './support/flag-server.ts';
+import { steadyTime } from './support/patience.ts';
 import { startProxy } from './support/proxy.ts';
 import type { Fault, Proxy } from './support/proxy.ts';
 
@@ -39,6 +40,7 @@ const PATIENCE = { timeout: 90_000, interval: 10 };
 const until = (holds: () => boolean) => vi.waitUntil(holds, PATIENCE);
 
 const STREAM = /stream/;
+const steadyRuntime: Runtime = { ...defaultRuntime, ...steadyTime };
 /** A runtime with a clock that is forty times as fast, for tests of long timeouts. */
 const fastRuntime: Runtime = {
   ...defaultRuntime,
@@ -53,7 +55,7 @@ const hasValue = (following: Follower<Values>, key: string) =>
 
 /** Starts a follower of each resource. `has` returns whether it knows a flag. */
 const starters = {
-  'the flag set': (runtime?: Runtime) => {
+  'the flag set': (runtime = steadyRuntime) => {
     const following = followFlagSet(
       { url: proxy.url, key: serverKey, pollIntervalMs: 500 },
       runtime,
@@ -61,7 +63,7 @@ const starters = {
     follower = following;
     return { has: (key: string) => hasFlag(following, key) };
   },
-  'the values of a context': (runtime?: Runtime) => {
+  'the values of a context': (runtime = steadyRuntime) => {
     const options = {
       url: proxy.url,
       key: clientKey,
@@ -160,7 +162,7 @@ describe.each(Object.entries(starters))('%s', (_, start) => {
       });
       start(fastRuntime);
       await until(() => mode() === 'disconnected');
-      expect(follower?.status().lastError).toMatchObject({ status });
+      await expect.poll(() => follower?.status().lastError, PATIENCE).toMatchObject({ status });
       proxy.clearFaults();
       await until(() => follower?.status().revision !== undefined);
     },

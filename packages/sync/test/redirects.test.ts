@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { until } from './support/patience.ts';
-import { followValues } from '../src/index.ts';
+import { steadyTime, until } from './support/patience.ts';
+import { defaultRuntime, followValues } from '../src/index.ts';
 import type { Follower, Values } from '../src/index.ts';
 
 const VALUES = '{"revision":1,"evaluations":{}}';
@@ -47,7 +47,10 @@ const startServer = async (redirect: Redirect) => {
 };
 
 const follow = (url: string): Follower<Values> => {
-  const follower = followValues({ url, key: 'k', context: { plan: 'pro' }, stream: false });
+  const follower = followValues(
+    { url, key: 'k', context: { plan: 'pro' }, stream: false },
+    { ...defaultRuntime, ...steadyTime },
+  );
   cleanups.push(() => follower.stop());
   return follower;
 };

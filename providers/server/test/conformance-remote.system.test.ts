@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { slowTime } from '../../../packages/sync/test/support/patience.ts';
 import { PennonProvider } from '../src/index.ts';
 import {
   evaluateCase,
@@ -71,15 +72,9 @@ const byFlagSet = (cases: readonly Case[]): Case[][] => [
 
 const evaluateAllCases = async (environment: string, cases: readonly Case[]) => {
   const { url, adminKey: key } = server;
-  const provider = new PennonProvider({
-    url: url(),
-    key,
-    environment,
-    mode: 'remote',
-    // Cases with equal contexts must not get the reason CACHED.
-    cacheEntries: 0,
-    stream: false,
-  });
+  // Cases with equal contexts must not get the reason CACHED.
+  const options = { mode: 'remote', cacheEntries: 0, stream: false } as const;
+  const provider = new PennonProvider({ url: url(), key, environment, ...options }, slowTime);
   await OpenFeature.setProviderAndWait('remote', provider);
   const client = OpenFeature.getClient('remote');
   const results = [];

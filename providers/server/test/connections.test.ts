@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { slowTime } from '../../../packages/sync/test/support/patience.ts';
 import { startServer } from '../../../server/test/support/server.ts';
 import type { TestServer } from '../../../server/test/support/server.ts';
 import type { OnlineOptions } from '../src/index.ts';
@@ -50,7 +51,7 @@ const start = async (connect: () => Promise<Route>, extra: Partial<OnlineOptions
   let frozenMs = 0;
   const opened = openReal(
     { url, key, cacheEntries: 0, ...options, ...extra },
-    { monotonic: () => performance.now() + frozenMs },
+    { ...slowTime, monotonic: () => slowTime.monotonic() + frozenMs },
   );
   expect(await opened.started).toBe('ok');
   const evaluate = () => opened.client.getBooleanValue('live', false);

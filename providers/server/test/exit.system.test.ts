@@ -11,6 +11,7 @@ import type { FlagServer } from '../../../packages/sync/test/support/flag-server
 import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
 import type { Fault } from '../../../packages/sync/test/support/proxy.ts';
 import { startForwardProxy } from './support/forward-proxy.ts';
+import { PATIENT_START } from './support/open.ts';
 
 const run = promisify(execFile);
 const CHILD = new URL('support/child.ts', import.meta.url).pathname;
@@ -32,7 +33,8 @@ afterAll(async () => {
 
 /** Runs the program until it exits. Returns its output, and the timers and sockets that are left at the end. */
 const runChild = async (options: object) => {
-  const { stdout } = await run(process.execPath, [CHILD, JSON.stringify(options)], {
+  const given = JSON.stringify({ ...PATIENT_START, ...options });
+  const { stdout } = await run(process.execPath, [CHILD, given], {
     timeout: 90_000,
   });
   const [started, value, active = 'nothing printed'] = stdout.split('\n');

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loggedEvents, startExperiment } from '../../../packages/sync/test/support/experiment.ts';
 import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { slowTime } from '../../../packages/sync/test/support/patience.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { openReal } from './support/open.ts';
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const open = async (options: Partial<OnlineOptions> = {}) => {
-  const opened = openReal({ url: server.url(), key, ...options });
+  const opened = openReal({ url: server.url(), key, ...options }, slowTime);
   expect(await opened.started).toBe('ok');
   return opened;
 };

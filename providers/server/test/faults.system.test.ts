@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import { settle } from '../../../packages/sync/test/support/fake-runtime.ts';
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { steadyTime } from '../../../packages/sync/test/support/patience.ts';
 import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
 import type { Fault, Proxy } from '../../../packages/sync/test/support/proxy.ts';
 import type { OnlineOptions } from '../src/index.ts';
@@ -40,7 +41,9 @@ const onAndOff = { type: 'boolean', variants: { on: true, off: false } };
 const switchTo = (defaultVariant: 'on' | 'off') =>
   server.putFlag('live', { ...onAndOff, defaultVariant });
 
-const open = (options: Partial<OnlineOptions> = {}, runtime = defaultRuntime) =>
+const realRuntime: Runtime = { ...defaultRuntime, ...steadyTime };
+
+const open = (options: Partial<OnlineOptions> = {}, runtime = realRuntime) =>
   openReal({ url: proxy.url, key, pollIntervalMs: 500, ...options }, runtime);
 
 /** Time runs ten times as fast, because idle timeouts are long. */
@@ -57,9 +60,9 @@ const watchTimer = (delayMs: number) => {
   let onFired: () => void = () => undefined;
   const fired = new Promise<void>(resolve => (onFired = resolve));
   const runtime: Runtime = {
-    ...defaultRuntime,
+    ...realRuntime,
     setTimer: (ms, callback) =>
-      defaultRuntime.setTimer(ms, () => {
+      realRuntime.setTimer(ms, () => {
         callback();
         if (ms === delayMs) onFired();
       }),
@@ -108,7 +111,7 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
   });
 
   it.each(faults)('keeps evaluating while %s, and catches up afterwards', async (_, fault) => {
-    const runtime = fault.type === 'stall' ? fastRuntime : defaultRuntime;
+    const runtime = fault.type === 'stall' ? fastRuntime : realRuntime;
     const { client, started } = open({ mode, initTimeoutMs: 200_000 }, runtime);
     expect(await started).toBe('ok');
     proxy.injectFault(fault);
@@ -167,7 +170,7 @@ describe.each(['in-process', 'remote'] as const)('%s', mode => {
 
 describe('remote', () => {
   it('sends 10 requests for 1,000 calls of ten users, and returns no old result after a change', async () => {
-    const { client, started, events } = open({ mode: 'remote' });
+    const { client, started, events } = open({ mode: 'remote', requestTimeoutMs: 90_000 });
     expect(await started).toBe('ok');
     const evaluateForAll = async () => {
       const values = new Set<boolean>();
@@ -188,7 +191,11 @@ describe('remote', () => {
 
   it('works with a key without access to the flag set', async () => {
     const { secret } = await server.createKey('viewer');
-    const { client, started } = open({ mode: 'remote', key: secret });
+    const { client, started } = open({
+      mode: 'remote',
+      key: secret,
+      requestTimeoutMs: 90_000,
+    });
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('live', false)).toBe(true);
     expect(client.providerStatus).toBe('READY');

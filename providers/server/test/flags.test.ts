@@ -5,7 +5,7 @@ import { PennonProvider } from '../src/index.ts';
 import type { LocalFlags } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onIf } from './support/flags.ts';
-import { openProvider, startOn } from './support/open.ts';
+import { openProvider, openReal, startOn } from './support/open.ts';
 
 import { MALFORMED_FLAGS } from '../../../packages/sync/test/support/local-flags.ts';
 
@@ -14,7 +14,7 @@ afterEach(() => vi.unstubAllGlobals());
 const start = async (flags: LocalFlags) => {
   const fetch = vi.fn<typeof globalThis.fetch>();
   vi.stubGlobal('fetch', fetch);
-  const opened = openProvider(new PennonProvider({ flags }));
+  const opened = openReal({ flags });
   expect(await opened.started).toBe('ok');
   return { ...opened, fetch };
 };
@@ -99,9 +99,7 @@ describe('flags as an option', () => {
   });
 
   it('fail the start if one is malformed', async () => {
-    const { started } = openProvider(
-      new PennonProvider({ flags: { f: { enabled: true, rules: 'all' } } }),
-    );
+    const { started } = openReal({ flags: { f: { enabled: true, rules: 'all' } } });
     expect(await started).toMatch(/^GENERAL: no flags available: PennonProvider: flag "f": rules /);
   });
 

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { eventually } from '../../../packages/sync/test/support/patience.ts';
-import { PennonProvider } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag, onIf } from './support/flags.ts';
-import { openOn, openProvider } from './support/open.ts';
+import { openOn, openReal } from './support/open.ts';
 import type { Opened } from './support/open.ts';
 
 const flags = {
@@ -90,7 +89,7 @@ describe('a flag set of a newer server: only the flag that requires an unknown f
   });
 
   it('from an offline file', async () => {
-    const opened = openProvider(new PennonProvider({ offlineFile: path }));
+    const opened = openReal({ offlineFile: path });
     expect(await opened.started).toBe('ok');
     await assertEvaluated(opened);
     const { lastError } = opened.provider.freshness();

@@ -10,7 +10,7 @@ import { PennonProvider } from '../src/index.ts';
 import type { OnlineOptions } from '../src/index.ts';
 import { startFakeServer } from './support/fake-server.ts';
 import { booleanFlag } from './support/flags.ts';
-import { openOn, openProvider, startOn } from './support/open.ts';
+import { openOn, openProvider, openReal, startOn } from './support/open.ts';
 
 import { collectWarnings } from '../../../packages/sync/test/support/options.ts';
 
@@ -65,7 +65,7 @@ describe('the options for the network', () => {
   it('replace fetch', async () => {
     const server = startFakeServer(flags);
     const options = { url: 'http://flags.test', key: 'k', fetch: server.runtime.fetch };
-    const { client, started } = openProvider(new PennonProvider(options));
+    const { client, started } = openReal(options);
     expect(await started).toBe('ok');
     expect(await client.getBooleanValue('f', false)).toBe(true);
   });
@@ -147,7 +147,7 @@ describe('the logger', () => {
     const { warnings, logger } = collectWarnings();
     const offlineFile = join(directory, 'flags.json');
     await writeFile(offlineFile, '{"flags":{"bad":{"enabled":"yes"}}}');
-    expect(await openProvider(new PennonProvider({ offlineFile, logger })).started).toBe('ok');
+    expect(await openReal({ offlineFile, logger }).started).toBe('ok');
     expect(warnings).toEqual([expect.stringContaining('flag "bad": enabled')]);
   });
 

@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 
 import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
-import { PennonProvider } from '../src/index.ts';
+import type { OnlineOptions } from '../src/index.ts';
 import { startForwardProxy } from './support/forward-proxy.ts';
 import type { ForwardProxy } from './support/forward-proxy.ts';
-import { openProvider } from './support/open.ts';
+import { openReal } from './support/open.ts';
 
 const certificate = (file: string): string =>
   readFileSync(
@@ -64,9 +64,10 @@ const tlsPort = (): number => {
   return port;
 };
 
-const open = (url: string, mode: 'in-process' | 'remote') =>
-  openProvider(
-    new PennonProvider({ url, key, mode, proxy: `http://ada:p%40ss@127.0.0.1:${proxy.port}` }),
+const open = (url: string, options: Partial<OnlineOptions>, random = Math.random) =>
+  openReal(
+    { url, key, proxy: `http://ada:p%40ss@127.0.0.1:${proxy.port}`, ...options },
+    { random },
   );
 
 describe.each([
@@ -79,7 +80,7 @@ describe.each([
     const flagKey = `flag-${scheme}-${mode}`;
     await server.putFlag(flagKey, {});
     const url = scheme === 'http' ? server.url() : `https://localhost:${tlsPort()}`;
-    const { provider, client, started } = open(url, mode);
+    const { provider, client, started } = open(url, { mode });
     expect(await started).toBe('ok');
     await vi.waitUntil(() => provider.freshness().mode === 'streaming', PATIENCE);
     expect(await client.getBooleanValue(flagKey, false)).toBe(true);
@@ -90,6 +91,7 @@ describe.each([
         ? `GET ${url}/api/v1/flag-set ${CREDENTIALS}`
         : `CONNECT localhost:${tlsPort()} ${CREDENTIALS}`,
     );
+    await vi.waitUntil(() => provider.freshness().mode === 'streaming', PATIENCE);
     const before = proxy.inFlight();
     await provider.onClose();
     // The tunnels of complete requests stay open for a while, to be used again.
@@ -99,8 +101,11 @@ describe.each([
 
 it('rejects the certificate of another host in a tunnel, without connecting again and again', async () => {
   // The certificate is for localhost and 127.0.0.1 only.
-  const { provider, started } = open(`https://127.0.0.2:${tlsPort()}`, 'in-process');
-  expect(await started).toContain('does not match');
+  const url = `https://127.0.0.2:${tlsPort()}`;
+  const { provider, started } = open(url, { initTimeoutMs: 2_000 }, () => 0.5);
+  expect(await started).toMatch(/^GENERAL: no flags available/);
+  const reason = () => provider.freshness().lastError?.message;
+  await expect.poll(reason, PATIENCE).toContain('does not match');
   expect(proxy.received.length).toBeLessThan(10);
   await provider.onClose();
 });

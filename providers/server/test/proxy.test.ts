@@ -50,8 +50,10 @@ it('does not put the password of a proxy into an error', async () => {
   const given = { url, key: 'k', initTimeoutMs: 2_000, proxy: 'http://ada:s3cret@127.0.0.1:4' };
   const { provider, started } = openProvider(new PennonProvider(given));
   const message = await started;
-  expect(message).toContain('fetch failed');
-  expect(message + String(provider.freshness().lastError?.message)).not.toContain('s3cret');
+  await until(() => provider.freshness().lastError !== undefined);
+  const all = message + String(provider.freshness().lastError?.message);
+  expect(all).toContain('fetch failed');
+  expect(all).not.toContain('s3cret');
 });
 
 it('refuses `fetch` and `proxy` together', () => {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { useBrowser, useFlagServer, useProxy, useVisitor } from '../../web/test/support/visitor.ts';
 import type { PlainPage } from '../../web/test/pages/plain-page.ts';
 import type { PennonProvider } from '../src/index.ts';
+import { slowTime } from '../../../packages/sync/test/support/patience.ts';
 import { openReal } from './support/open.ts';
 
 declare const pennon: PlainPage;
@@ -63,12 +64,12 @@ it(
   async () => {
     await startRamp();
     const { secret: key } = await flags.server.createKey('server');
-    const { provider, client, started } = openReal({ url: flags.server.url(), key });
+    const { provider, client, started } = openReal({ url: flags.server.url(), key }, slowTime);
     expect(await started).toBe('ok');
     const users = { old: usersOf(provider, 'old'), new: usersOf(provider, 'new') };
     await visitor.page.evaluate(
       ([options, targetingKey]) => pennon.start(options, { targetingKey }),
-      [{ url: proxy().url, key: flags.key }, users.new[0] ?? ''] as const,
+      [{ url: proxy().url, key: flags.key, initTimeoutMs: 90_000 }, users.new[0] ?? ''] as const,
     );
     const shown = () => visitor.page.evaluate(() => pennon.valueOf('checkout'));
     expect(await shown()).toBe('New');

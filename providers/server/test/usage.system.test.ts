@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { startFlagServer } from '../../../packages/sync/test/support/flag-server.ts';
 import type { FlagServer } from '../../../packages/sync/test/support/flag-server.ts';
+import { slowTime } from '../../../packages/sync/test/support/patience.ts';
 import { openReal } from './support/open.ts';
 
 let server: FlagServer;
@@ -22,7 +23,7 @@ const usageOf = (flag: string) => server.api('GET', `usage?environment=productio
 
 it('a real server has what a service got until it was closed', async () => {
   const { secret: key } = await server.createKey('server');
-  const { provider, client, started } = openReal({ url: server.url(), key });
+  const { provider, client, started } = openReal({ url: server.url(), key }, slowTime);
   expect(await started).toBe('ok');
   for (let call = 0; call < 3; call += 1)
     await client.getBooleanValue('checkout', false, { plan: 'pro' });
@@ -44,7 +45,10 @@ it('a real server has what a service got until it was closed', async () => {
 it('in remote mode, each evaluation counts once', async () => {
   await server.putFlag('remote', {});
   const { secret: key } = await server.createKey('server');
-  const { provider, client, started } = openReal({ url: server.url(), key, mode: 'remote' });
+  const { provider, client, started } = openReal(
+    { url: server.url(), key, mode: 'remote' },
+    slowTime,
+  );
   expect(await started).toBe('ok');
   for (let call = 0; call < 5; call += 1) await client.getBooleanValue('remote', false);
   await provider.onClose();

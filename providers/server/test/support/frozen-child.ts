@@ -4,11 +4,12 @@ import { defaultRuntime } from '@pennon/sync';
 import { PennonProvider } from '../../src/index.ts';
 
 /**
- * Evaluates the flag `live` five times a second. Prints what the first evaluation after a pause reports, and the
- * result of a refresh after it. Time runs ten times as fast, because a stream may be silent for 30 s.
+ * Stops itself as soon as it has a stream. When it is continued, it prints for how long it was stopped, what its first
+ * evaluation of the flag `live` then reports, and the result of a refresh after it. Time runs ten times as fast,
+ * because a stream may be silent for 30 s.
  */
 const FASTER = 10;
-const PAUSE_MS = 1_500;
+const REFRESH_MS = 60_000 * FASTER;
 
 const monotonic = () => performance.now() * FASTER;
 const print = (text: string) => void process.stdout.write(`${text}\n`);
@@ -32,25 +33,21 @@ const evaluate = () => {
   return `${client.providerStatus} ${provider.freshness().mode} ${value}`;
 };
 
-let lastTime = performance.now();
-const evaluateAgain = async () => {
-  const time = performance.now();
-  const pauseMs = time - lastTime;
-  lastTime = time;
-  const current = evaluate();
-  if (pauseMs < PAUSE_MS) return;
-  print(`thawed ${current}`);
-  const isCurrent = await provider.refresh({ timeoutMs: 20_000 });
+const stop = async () => {
+  const stoppedAt = performance.now();
+  process.kill(process.pid, 'SIGSTOP');
+  const stoppedMs = Math.round(performance.now() - stoppedAt);
+  print(`thawed ${stoppedMs} ${evaluate()}`);
+  const isCurrent = await provider.refresh({ timeoutMs: REFRESH_MS });
   print(`refreshed ${isCurrent} ${evaluate().split(' ').at(-1)}`);
 };
+let hasEvaluated = false;
 const whileStreaming = setInterval(() => {
   if (provider.freshness().mode !== 'streaming') return;
-  clearInterval(whileStreaming);
-  // Its first evaluation, which is slow, must be over before a pause.
-  evaluate();
-  lastTime = performance.now();
-  // Rarely enough that a signal does not stop the process in the middle of an evaluation.
-  setInterval(() => void evaluateAgain(), 200);
-  // Last, because a signal follows.
-  print('streaming');
+  if (hasEvaluated) {
+    clearInterval(whileStreaming);
+    void stop();
+  } else evaluate();
+  // The first evaluation is slow, and a pause is noticed in another turn of the event loop.
+  hasEvaluated = true;
 }, 20);

@@ -6,6 +6,7 @@ import { afterEach } from 'vitest';
 import { PennonProvider } from '../../src/index.ts';
 import type { OnlineOptions, PennonProviderOptions } from '../../src/index.ts';
 import { settle } from '../../../../packages/sync/test/support/fake-runtime.ts';
+import { steadyTime } from '../../../../packages/sync/test/support/patience.ts';
 import { SERVER_URL } from './fake-server.ts';
 import type { FakeServer } from './fake-server.ts';
 
@@ -76,6 +77,9 @@ export const startOn = async (
   return opened;
 };
 
-/** Opens a provider with a real clock and network. */
+/** How long a start may take on a busy machine. */
+export const PATIENT_START = { initTimeoutMs: 90_000 };
+
+/** Opens a provider with a real network, and a real clock unless there is another one. */
 export const openReal = (options: PennonProviderOptions, runtime: Partial<Runtime> = {}): Opened =>
-  openProvider(new PennonProvider(options, runtime));
+  openProvider(new PennonProvider({ ...PATIENT_START, ...options }, { ...steadyTime, ...runtime }));
