@@ -5,20 +5,32 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
 from flag_server import KEY, FlagServer, boolean_flag
-from openfeature import api
+from openfeature import _event_support, api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import EventDetails, ProviderEvent
+from openfeature.exception import GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 
-from pennon_openfeature import PennonProvider, _process
+from pennon_openfeature import PennonProvider, _process, _session
 from pennon_openfeature._timing import Timing
 
 Use: TypeAlias = Callable[[PennonProvider], PennonProvider]
+
+# Longer than a busy machine delays a test.
+LONG_S = 60
+LONG_MS = LONG_S * 1_000
+
+# With one thread, handlers receive events in the order in which they were emitted.
+_event_support._event_executor = ThreadPoolExecutor(
+    1, thread_name_prefix="openfeature-event-handler"
+)
 
 
 class QuickProvider(PennonProvider):
@@ -41,26 +53,33 @@ class QuickProvider(PennonProvider):
         event_delay_ms=10,
     )
 
+    def __init__(self, **options: Any) -> None:
+        """The options with time limits have limits that only a test that sets them reaches."""
+        limits = {} if "flags" in options else {"init_timeout_ms": LONG_MS}
+        if options.get("mode") == "remote":
+            limits["request_timeout_ms"] = LONG_MS
+        super().__init__(**{**limits, **options})
+
 
 class SteadyProvider(QuickProvider):
-    """The quick provider with timeouts that are not reached just because the machine is busy."""
+    """The quick provider with timeouts that no test reaches."""
 
-    # A stream may be silent for the longest time that does not count as a pause.
     _timing = replace(
         QuickProvider._timing,
-        heartbeat_ms=_process.LONGEST_PAUSE_S * 500,
-        response_timeout_ms=10_000,
-        check_timeout_ms=6_000,
+        heartbeat_ms=LONG_MS / 2,
+        response_timeout_ms=LONG_MS,
+        check_timeout_ms=LONG_MS,
+        grace_ms=LONG_MS,
     )
 
 
-class LateEventsProvider(QuickProvider):
+class LateEventsProvider(SteadyProvider):
     """Holds back the events after its start for longer than a test takes."""
 
-    _timing = replace(QuickProvider._timing, event_delay_ms=600_000)
+    _timing = replace(SteadyProvider._timing, event_delay_ms=600_000)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = LONG_S) -> None:
     """Returns as soon as the condition holds; fails if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -78,28 +97,50 @@ def has_status(client: OpenFeatureClient, status: ProviderStatus) -> Callable[[]
     return lambda: client.get_provider_status() == status
 
 
+def failed_start(provider: PennonProvider, domain: str, message: str) -> str:
+    """Starts a provider, and ends its wait for flags when this error occurs.
+
+    Returns the message of the start.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        start = pool.submit(api.set_provider_and_wait, provider, domain)
+        eventually(lambda: message in str(provider.freshness().last_error))
+        assert provider._session is not None
+        provider._session._flags._settled.set()
+        with pytest.raises(GeneralError) as error:
+            start.result(LONG_S)
+    assert not isinstance(error.value, ProviderFatalError)
+    return str(error.value)
+
+
 def is_off(client: OpenFeatureClient) -> bool:
     return client.get_boolean_value("new-checkout", True) is False
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as briefly:
-        return int(briefly.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port for a server that sets SO_REUSEADDR. The system gives it to nobody else."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield int(reserved.getsockname()[1])
 
 
 class Clocks:
-    """The clocks of the module that notices pauses."""
+    """The clocks of the module that notices pauses. They stand still unless a test sets them."""
 
     def __init__(self) -> None:
+        self._monotonic_s = time.monotonic()
+        self._wall_s = time.time()
         self.paused_s = 0.0
         # How far the wall clock is ahead of the monotonic clock.
         self.ahead_s = 0.0
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.paused_s
+        return self._monotonic_s + self.paused_s
 
     def time(self) -> float:
-        return time.time() + self.paused_s + self.ahead_s
+        return self._wall_s + self.paused_s + self.ahead_s
 
 
 class EventRecorder:
@@ -135,13 +176,21 @@ def unreachable_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """Without it, providers would notice that a busy machine pauses the tests."""
     clocks = Clocks()
     # So that evaluations notice a pause, and not the thread that runs at intervals.
-    monkeypatch.setattr(_process, "INTERVAL_S", 60)
+    monkeypatch.setattr(_process, "INTERVAL_S", LONG_S)
     monkeypatch.setattr(_process, "time", clocks)
+    monkeypatch.setattr(_process._monitor, "_last_run", _process._this_run())
     return clocks
+
+
+@pytest.fixture(autouse=True)
+def long_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shutdown waits for the last reports, also if the machine is busy."""
+    monkeypatch.setattr(_session, "REPORT_TIMEOUT_S", LONG_S)
 
 
 @pytest.fixture
@@ -170,5 +219,5 @@ def use(domain: str) -> Iterator[Use]:
         provider.shutdown()
 
 
-def provider_for(server: FlagServer, **options: Any) -> QuickProvider:
-    return QuickProvider(**{"url": server.url, "key": KEY, **options})
+def provider_for(server: FlagServer, **options: Any) -> SteadyProvider:
+    return SteadyProvider(**{"url": server.url, "key": KEY, **options})

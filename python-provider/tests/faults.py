@@ -11,6 +11,9 @@ from typing import Any
 
 Fault = Callable[[BaseHTTPRequestHandler], None]
 
+# Limited, so a client that waits for the response fails its test.
+_LONGEST_HANG_S = 120
+
 
 def send_json(
     request: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[str, str] | None = None
@@ -47,12 +50,18 @@ class Hang:
         """`respond` is called after `release`. Without it, the connection is closed."""
         self._respond = respond
         self._released = threading.Event()
+        self._requested = threading.Event()
 
     def __call__(self, request: BaseHTTPRequestHandler) -> None:
-        # Limited, so a client that waits for the response fails its test.
-        self._released.wait(10)
+        self._requested.set()
+        self._released.wait(_LONGEST_HANG_S)
         self._released.set()
         self._respond(request)
+
+    @property
+    def has_request(self) -> bool:
+        """Whether a request has arrived."""
+        return self._requested.is_set()
 
     @property
     def is_active(self) -> bool:

@@ -10,13 +10,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from faults import Fault, fails_with, send_json
 from json_forms import evaluation_json
+from quiet_server import QuietServer
 from typing_extensions import Self
 
 from pennon_openfeature._engine import Failed, compile, evaluate  # noqa: A004
@@ -81,7 +82,10 @@ class FlagServer:
         self.batches: list[dict[str, Any]] = []
         self.rejected: list[dict[str, Any]] = []
         self._streams: list[queue.Queue[bytes | None]] = []
-        self._lock = threading.Lock()
+        # Held while several of the fields above are read or changed together.
+        self._lock = threading.RLock()
+        # Reserves the port while the server is away.
+        self._reserved: socket.socket | None = None
         self._scheme = "https" if secure else "http"
         self._http = self._bind(0)
 
@@ -107,21 +111,39 @@ class FlagServer:
         trace: TracebackType | None,
     ) -> None:
         self.go_away()
+        self._free_port()
 
     def go_away(self) -> None:
         """Cuts all connections, and refuses new ones until `come_back`."""
         self.cut_streams()
         self._http.shutdown()
         self._http.server_close()
+        self._reserve_port()
         self._http.cut_connections()
 
     def come_back(self) -> None:
-        self._http = self._bind(self._http.server_address[1])
+        self._http = self._bind(self._port)
+        self._free_port()
         self._serve()
+
+    @property
+    def _port(self) -> int:
+        return int(self._http.server_address[1])
+
+    def _reserve_port(self) -> None:
+        """Connections are refused, because nothing listens. No other process gets the port."""
+        self._free_port()
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", self._port))
+
+    def _free_port(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
 
     def fail_connections(self, fault: Fault) -> None:
         """Fails all further requests on the connections that are open now."""
-        self._connection_faults = dict.fromkeys(self._http.connections, fault)
+        self._connection_faults = dict.fromkeys(list(self._http.connections), fault)
 
     def fault_of(self, connection: socket.socket, route: str) -> Fault | None:
         return self._connection_faults.get(connection) or self.faults.get(route)
@@ -132,22 +154,23 @@ class FlagServer:
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._port}"
 
     @property
     def id(self) -> str:
         return f"epoch.{self.revision}.nonce"
 
     def flag_set(self) -> dict[str, Any]:
-        return {
-            **self.envelope,
-            "formatVersion": 1,
-            "environment": "production",
-            "id": self.id,
-            "revision": self.revision,
-            "flags": self.flags,
-            "segments": self.segments,
-        }
+        with self._lock:
+            return {
+                **self.envelope,
+                "formatVersion": 1,
+                "environment": "production",
+                "id": self.id,
+                "revision": self.revision,
+                "flags": self.flags,
+                "segments": self.segments,
+            }
 
     def change(
         self,
@@ -207,6 +230,22 @@ class FlagServer:
             self._streams.append(stream)
             return stream
 
+    def record(self, route: str, path: str, headers: dict[str, str]) -> None:
+        with self._lock:
+            self.requests[route] += 1
+            self.received.append((path, headers))
+
+    def next_frame(self, stream: queue.Queue[bytes | None]) -> bytes | None:
+        """What is sent next: a heartbeat after an interval without anything else."""
+        with suppress(queue.Empty):
+            return stream.get(timeout=self.heartbeat_s)
+        # A heartbeat with the revision of a change follows that change.
+        with self._lock:
+            with suppress(queue.Empty):
+                return stream.get_nowait()
+            age = {} if self.source_age_ms is None else {"sourceAgeMs": self.source_age_ms}
+            return frame("heartbeat", {"revision": self.revision, **age})
+
     def unsubscribe(self, stream: queue.Queue[bytes | None]) -> None:
         with self._lock, suppress(ValueError):
             self._streams.remove(stream)
@@ -222,13 +261,7 @@ def _apply_patch(record: dict[str, Any], changes: dict[str, Any] | None) -> dict
     return {name: value for name, value in patched.items() if value is not None}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # Many threads of one test may connect at the same time.
-    request_queue_size = 128
-    # A request that hangs must not delay the end of the test.
-    block_on_close = False
-
+class _Server(QuietServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self.connections: set[socket.socket] = set()
@@ -266,9 +299,8 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
                 self._redirect(self.path.removeprefix("/old"))
                 return
             route = self.path.removeprefix("/api/v1/").partition("?")[0]
-            server.requests[route] += 1
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.received.append((self.path, headers))
+            server.record(route, self.path, headers)
             if (fault := server.fault_of(self.connection, route)) is not None:
                 self.close_connection = True
                 fault(self)
@@ -293,11 +325,13 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"Moved")
 
         def _flag_set(self) -> None:
-            if self.headers.get("if-none-match") == f'"{server.id}"':
+            flag_set = server.flag_set()
+            etag = f'"{flag_set["id"]}"'
+            if self.headers.get("if-none-match") == etag:
                 self.send_response(304)
                 self.end_headers()
             else:
-                send_json(self, 200, server.flag_set(), {"etag": f'"{server.id}"'})
+                send_json(self, 200, flag_set, {"etag": etag})
 
         def _stream(self) -> None:
             self.close_connection = True
@@ -308,18 +342,11 @@ def _handler(server: FlagServer) -> type[BaseHTTPRequestHandler]:
             stream = server.subscribe(self.headers.get("last-event-id"))
             try:
                 with suppress(OSError):
-                    while (data := self._next(stream)) is not None:
+                    while (data := server.next_frame(stream)) is not None:
                         self.wfile.write(data)
             finally:
                 # At the latest, a heartbeat cannot be written to a client that has gone.
                 server.unsubscribe(stream)
-
-        def _next(self, stream: queue.Queue[bytes | None]) -> bytes | None:
-            try:
-                return stream.get(timeout=server.heartbeat_s)
-            except queue.Empty:
-                age = {} if server.source_age_ms is None else {"sourceAgeMs": server.source_age_ms}
-                return frame("heartbeat", {"revision": server.revision, **age})
 
         def _body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["content-length"])))

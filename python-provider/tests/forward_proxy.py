@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
+from quiet_server import QuietServer
 
-class ForwardProxy(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
 
+class ForwardProxy(QuietServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         # The method, the target and the credentials of each request.

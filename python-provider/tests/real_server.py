@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from conftest import LONG_S
 from repository import NODE, ROOT
 
 ADMIN_KEY = "admin-key-of-the-python-tests-0123456789"
@@ -30,7 +31,7 @@ class RealServer:
 
     def request(self, method: str, route: str, body: Any = None) -> Any:
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=LONG_S)
         headers = {"authorization": f"Bearer {ADMIN_KEY}", "content-type": "application/json"}
         try:
             data = None if body is None else json.dumps(body)

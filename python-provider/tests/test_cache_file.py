@@ -7,11 +7,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually, is_off, provider_for, streaming
+from conftest import (
+    LONG_S,
+    EventRecorder,
+    SteadyProvider,
+    Use,
+    eventually,
+    is_off,
+    provider_for,
+    streaming,
+)
 from faults import Hang, fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, OFF, FlagServer, boolean_flag
 from openfeature import api
@@ -21,6 +31,13 @@ from openfeature.provider import ProviderStatus
 
 from pennon_openfeature._flag_file import CachedFlags, write_cache_file
 from pennon_openfeature._flag_set import FlagSet
+from pennon_openfeature._timing import Timing
+
+
+class SlowDiskProvider(SteadyProvider):
+    """Waits for the disk no longer than the providers of applications."""
+
+    _timing = replace(SteadyProvider._timing, grace_ms=Timing().grace_ms)
 
 
 def test_the_cache_file_is_used_while_the_server_is_down(
@@ -33,7 +50,7 @@ def test_the_cache_file_is_used_while_the_server_is_down(
     first.shutdown()
     cached = json.loads(cache_file.read_text())
     cache_file.write_text(json.dumps({**cached, "currentAt": cached["currentAt"] - 3_600_000}))
-    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    provider = use(SteadyProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert is_off(client)
     assert provider.freshness().source == "cache_file"
     hour_ms = 3_600_000
@@ -49,7 +66,7 @@ def test_the_age_of_flags_from_a_server_that_was_cut_off_is_kept(
     first = use(provider_for(server, cache_file=cache_file))
     eventually(cache_file.exists)
     first.shutdown()
-    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    provider = use(SteadyProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert provider.freshness().source == "cache_file"
     assert 43_000 <= (provider.freshness().data_age_ms or 0) < 143_000
 
@@ -61,7 +78,7 @@ def test_a_cache_file_of_an_earlier_release_has_the_age_of_the_file(
     cache_file.write_text(json.dumps(server.flag_set()))
     hour_ago = time.time() - 3_600
     os.utime(cache_file, (hour_ago, hour_ago))
-    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    provider = use(SteadyProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert 3_600_000 <= (provider.freshness().data_age_ms or 0) < 7_200_000
 
 
@@ -124,7 +141,7 @@ def test_a_cache_file_from_the_future_has_no_age_because_the_clock_was_set_back(
     cache_file.write_text(json.dumps(server.flag_set()))
     in_an_hour = time.time() + 3_600
     os.utime(cache_file, (in_an_hour, in_an_hour))
-    provider = use(QuickProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
+    provider = use(SteadyProvider(url=unreachable_url, key=KEY, cache_file=cache_file))
     assert is_off(client)
     assert provider.freshness().source == "cache_file"
     assert provider.freshness().data_age_ms is None
@@ -159,7 +176,7 @@ def test_a_rejected_key_is_fatal_even_with_a_cache_file(
 ) -> None:
     cache_file = tmp_path / "flags.json"
     cache_file.write_text(json.dumps(server.flag_set()))
-    provider = QuickProvider(url=server.url, key="another-key", cache_file=cache_file)
+    provider = SteadyProvider(url=server.url, key="another-key", cache_file=cache_file)
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
     assert client.get_provider_status() == ProviderStatus.FATAL
@@ -172,7 +189,7 @@ def test_a_cache_file_of_another_environment_is_not_used(
     cache_file = tmp_path / "flags.json"
     cache_file.write_text(json.dumps(server.flag_set()))
     options: dict[str, Any] = {"url": unreachable_url, "key": KEY, "cache_file": cache_file}
-    provider = QuickProvider(**options, environment="staging", init_timeout_ms=50)
+    provider = SteadyProvider(**options, environment="staging", init_timeout_ms=50)
     with pytest.raises(GeneralError):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
@@ -186,7 +203,7 @@ def test_a_cache_file_that_was_written_with_another_key_is_not_used(
     eventually(cache_file.exists)
     first.shutdown()
     assert KEY not in cache_file.read_text()
-    provider = QuickProvider(
+    provider = SteadyProvider(
         url=unreachable_url, key="another-key", cache_file=cache_file, init_timeout_ms=50
     )
     with pytest.raises(GeneralError):
@@ -234,13 +251,14 @@ def test_a_slow_disk_delays_no_change_and_receives_only_the_latest_flags(
 
     def write_slowly(path: Path, flags: CachedFlags, key: str) -> None:
         revisions.append(flags.flag_set.revision)
-        disk_ready.wait(20)
+        disk_ready.wait(LONG_S)
         write_cache_file(path, flags, key)
 
     monkeypatch.setattr("pennon_openfeature._flag_manager.write_cache_file", write_slowly)
     cache_file = tmp_path / "flags.json"
-    provider = use(provider_for(server, cache_file=cache_file, init_timeout_ms=200))
+    provider = use(SlowDiskProvider(url=server.url, key=KEY, cache_file=cache_file))
     eventually(streaming(provider))
+    eventually(lambda: revisions == [1])
     for _ in range(20):
         server.change({"new-checkout": boolean_flag()})
     server.change(OFF)
@@ -256,7 +274,7 @@ def test_a_cache_file_is_written_by_providers_of_the_same_flags_only(
 ) -> None:
     cache_file = tmp_path / "flags.json"
 
-    def run(of: FlagServer, use_of_it: str) -> QuickProvider:
+    def run(of: FlagServer, use_of_it: str) -> SteadyProvider:
         provider = provider_for(of, cache_file=cache_file)
         api.set_provider_and_wait(provider, f"{domain} {use_of_it}")
         return provider
@@ -291,7 +309,7 @@ def test_the_bootstrap_is_used_without_a_cache_file(
     client: OpenFeatureClient, use: Use, unreachable_url: str
 ) -> None:
     short = {"flags": {"new-checkout": {"enabled": True, "rules": [{"percentage": 0}]}}}
-    use(QuickProvider(url=unreachable_url, key=KEY, bootstrap=short))
+    use(SteadyProvider(url=unreachable_url, key=KEY, bootstrap=short))
     assert is_off(client)
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
 
@@ -312,7 +330,8 @@ def ends(call: Callable[[], object]) -> bool:
     """Whether a call ends. If it hangs, the test must not."""
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(60)
+    # Less than the start and the disk of a test may take.
+    thread.join(LONG_S / 2)
     return not thread.is_alive()
 
 
@@ -324,10 +343,9 @@ def test_a_disk_that_hangs_delays_neither_the_start_nor_the_shutdown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     disk_ready = threading.Event()
-    monkeypatch.setattr(Path, "mkdir", lambda *_args, **_options: disk_ready.wait(60))
+    monkeypatch.setattr(Path, "mkdir", lambda *_args, **_options: disk_ready.wait(LONG_S))
     cache_file = tmp_path / "new" / "flags.json"
-    # Longer than the test waits.
-    provider = provider_for(server, cache_file=cache_file, init_timeout_ms=60_000)
+    provider = SlowDiskProvider(url=server.url, key=KEY, cache_file=cache_file)
     assert ends(lambda: api.set_provider_and_wait(provider, domain))
     assert client.get_boolean_value("new-checkout", False) is True
     assert client.get_provider_status() == ProviderStatus.READY
@@ -341,7 +359,7 @@ def test_a_file_that_hangs_when_it_is_read_does_not_delay_the_start(
 ) -> None:
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
-    provider = provider_for(server, bootstrap=pipe, init_timeout_ms=60_000)
+    provider = SlowDiskProvider(url=server.url, key=KEY, bootstrap=pipe)
     assert ends(lambda: api.set_provider_and_wait(provider, domain))
     assert client.get_provider_status() == ProviderStatus.READY
     assert client.get_boolean_value("new-checkout", False) is True
@@ -356,7 +374,7 @@ def test_flags_that_a_slow_disk_delivers_while_the_server_is_down_are_used(
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fault)
-    provider = provider_for(server, bootstrap=pipe, init_timeout_ms=60_000)
+    provider = SlowDiskProvider(url=server.url, key=KEY, bootstrap=pipe)
     started = threading.Thread(
         target=api.set_provider_and_wait, args=(provider, domain), daemon=True
     )

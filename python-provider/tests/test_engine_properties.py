@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import given
 from hypothesis import strategies as st
 from json_forms import evaluation_json
+from properties import given
 
 from pennon_openfeature._engine import Served, compile, evaluate  # noqa: A004
 from pennon_openfeature._engine.hash import DRAWS, draw, draw_seed

@@ -18,18 +18,19 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use, eventually, provider_for
+from conftest import LONG_MS, LONG_S, SteadyProvider, Use, eventually
 from faults import Hang, fails_with, send_json
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.track import TrackingEventDetails
 
-from pennon_openfeature import EventCounts, PennonProvider, Snapshot, _events
+from pennon_openfeature import EventCounts, PennonProvider, Snapshot, _events, _session
 from pennon_openfeature._event_format import Event
 from pennon_openfeature._event_queue import EventQueue
 from pennon_openfeature._exposures import Exposure, RecentExposures
 from pennon_openfeature._measured import Measured
+from pennon_openfeature._session import REPORT_TIMEOUT_S
 from pennon_openfeature._timing import Timing
 
 ADA = EvaluationContext("ada", {"companyId": 9, "plan": "pro"})
@@ -71,6 +72,17 @@ def names(server: FlagServer) -> list[str]:
     return [each["name"] for each in events(server)]
 
 
+class EventsProvider(SteadyProvider):
+    """Sends a batch when it is full or a test requires it, and none because time has passed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"events_flush_ms": 600_000, **options})
+
+
+def provider_for(server: FlagServer, **options: Any) -> EventsProvider:
+    return EventsProvider(url=server.url, key=KEY, **options)
+
+
 def in_queue(provider: PennonProvider, queued: int) -> None:
     assert provider.events == EventCounts(queued=queued)
 
@@ -89,7 +101,7 @@ def test_a_result_of_the_rule_of_an_experiment_is_an_exposure_of_its_unit(
         "by-company"
     )
     assert server.batches == []
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     (batch,) = server.batches
     assert batch["sequence"] == 1
     assert batch["sdk"].startswith("pennon-openfeature ")
@@ -131,7 +143,7 @@ def test_evaluate_and_snapshots_expose_unless_the_option_is_false(
     provider.evaluate("checkout", context("b"), expose=False)
     provider.snapshot().evaluate("checkout", context("c"))
     provider.snapshot(expose=False).evaluate("checkout", context("d"))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert exposed(server) == [("checkout-2", "a"), ("checkout-2", "c")]
 
 
@@ -145,7 +157,7 @@ def test_asynchronous_methods_expose(
 ) -> None:
     provider = use(provider_for(server, mode=mode))
     asyncio.run(_resolve(client))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert exposed(server) == [("checkout-2", "ada")]
 
 
@@ -160,24 +172,30 @@ def test_results_of_the_server_are_exposures_even_if_they_are_cached(
     )
     assert details.reason == "CACHED"
     assert details.flag_metadata["experiment"] == "checkout-2"
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert exposed(server) == [("checkout-2", "ada")]
+
+
+class ProbingProvider(EventsProvider):
+    """Probes often."""
+
+    _timing = replace(EventsProvider._timing, heartbeat_ms=100)
 
 
 def test_with_a_key_that_only_evaluates_probes_find_out_what_is_measured(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     server.faults = dict.fromkeys(("flag-set", "flag-set/stream"), fails_with(403))
-    provider = use(provider_for(server, mode="remote"))
+    provider = use(ProbingProvider(url=server.url, key=KEY, mode="remote"))
     client.get_boolean_value("checkout", False, ADA)
     client.track("bought", ADA)
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert [each["type"] for each in events(server)] == ["exposure", "track"]
     server.envelope = {"experiments": {}, "tracked": ["left"]}
 
     def is_measured() -> bool:
         client.track("left", ADA)
-        provider.flush()
+        assert provider.flush(LONG_MS) is True
         return "left" in [each.get("name") for each in events(server)]
 
     eventually(is_measured)
@@ -266,7 +284,7 @@ def test_each_of_several_experiments_with_one_rule_gets_the_exposure(
     server.envelope = {"experiments": {**EXPERIMENTS, "ramp": EXPERIMENTS["checkout-2"]}}
     provider = use(provider_for(server))
     provider.evaluate("checkout", context("ada"))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert exposed(server) == [("checkout-2", "ada"), ("ramp", "ada")]
 
 
@@ -290,7 +308,7 @@ def test_tracking_events_have_the_units_of_experiments_and_nothing_else_of_the_c
     details.add("currency", "USD")
     client.track("left", EvaluationContext("ada"))
     client.track("bought", EvaluationContext(None, {"companyId": "c9"}), TrackingEventDetails(0))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert events(server) == [
         {
             "type": "track",
@@ -347,7 +365,7 @@ def test_events_from_before_the_first_flags_wait_for_them(
     assert provider.events.dropped == 2
     server.faults = {}
     eventually(lambda: provider.events.queued == 1)
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert names(server) == ["bought"]
 
 
@@ -382,7 +400,7 @@ def test_an_event_that_the_server_would_reject_is_not_sent(
         counts.last_error.message
     ]
     client.track("left", ADA)
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert server.batches[0]["dropped"] == {"exposures": 0, "tracks": 2}
 
 
@@ -402,7 +420,7 @@ def test_a_value_that_is_not_a_finite_number_is_left_out(
     values: list[Any] = [math.inf, "5", True, 10**400]
     for value in values:
         client.track("bought", ADA, TrackingEventDetails(value))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert [each.get("value") for each in events(server)] == [None] * 4
 
 
@@ -431,14 +449,14 @@ def test_track_never_raises(server: FlagServer, use: Use, caplog: pytest.LogCapt
     provider.shutdown()
     provider.track("bought", ADA)
     assert provider.events == EventCounts()
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
 
 
 def test_units_may_be_hashed(server: FlagServer, client: OpenFeatureClient, use: Use) -> None:
     provider = use(provider_for(server, hash_units=True))
     client.get_boolean_value("checkout", False, ADA)
     client.track("left", EvaluationContext("ada"))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     hashed = sha256(b"ada").hexdigest()
     first, second = events(server)
     assert first["unit"] == hashed
@@ -489,11 +507,11 @@ def test_a_full_queue_drops_the_oldest_tracking_events_and_exposures_last(
     assert provider.events == EventCounts(queued=3, dropped=4)
     # The exposure that was dropped is new again, and replaces the next one.
     provider.evaluate("checkout", context("a"))
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert exposed(server) == [("checkout-2", unit) for unit in "cda"]
     assert server.batches[0]["dropped"] == {"exposures": 2, "tracks": 3}
     client.track("bought", ADA)
-    provider.flush()
+    assert provider.flush(LONG_MS) is True
     assert "dropped" not in server.batches[1]
 
 
@@ -526,7 +544,7 @@ def test_a_batch_that_is_not_accepted_is_sent_again(
     assert provider.events.queued == 2
     assert "503" in str(provider.events.last_error)
     del server.faults["events"]
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     assert {each["sequence"] for each in bodies} == {1}
     assert {json.dumps(each["events"]) for each in bodies} == {
         json.dumps(server.batches[0]["events"])
@@ -537,19 +555,25 @@ def test_a_batch_that_is_not_accepted_is_sent_again(
 
 
 def test_retry_after_is_obeyed(server: FlagServer, client: OpenFeatureClient, use: Use) -> None:
-    server.faults["events"] = fails_with(429, retry_after="1")
+    received_at: list[float] = []
+
+    def refuse_once(request: Any) -> None:
+        received_at.append(time.monotonic())
+        if len(received_at) == 1:
+            fails_with(429, retry_after="1")(request)
+        else:
+            send_json(request, 202, {"accepted": 1, "rejected": []})
+
+    server.faults["events"] = refuse_once
     provider = use(provider_for(server))
     client.track("bought", ADA)
-    assert provider.flush(timeout_ms=200) is False
-    del server.faults["events"]
-    began = time.monotonic()
-    assert provider.flush(timeout_ms=10_000) is True
-    assert time.monotonic() - began > 0.5
-    assert server.requests["events"] == 2
+    assert provider.flush(LONG_MS) is True
+    refused_at, accepted_at = received_at
+    assert accepted_at - refused_at > 0.9
 
 
-class ImpatientProvider(QuickProvider):
-    _timing = replace(QuickProvider._timing, give_up_ms=1)
+class ImpatientProvider(EventsProvider):
+    _timing = replace(EventsProvider._timing, give_up_ms=1)
 
 
 def test_a_batch_is_given_up_after_a_time_and_its_exposures_are_new_again(
@@ -559,12 +583,12 @@ def test_a_batch_is_given_up_after_a_time_and_its_exposures_are_new_again(
     provider = use(ImpatientProvider(url=server.url, key=KEY))
     provider.evaluate("checkout", context("ada"))
     provider.track("bought", ADA)
-    assert provider.flush() is False
+    assert provider.flush(LONG_MS) is False
     assert (provider.events.queued, provider.events.dropped) == (0, 2)
     assert "events are not reported: the server responded with 503" in caplog.text
     del server.faults["events"]
     provider.evaluate("checkout", context("ada"))
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     (batch,) = server.batches
     assert (batch["sequence"], batch["dropped"]) == (2, {"exposures": 1, "tracks": 1})
 
@@ -576,7 +600,7 @@ def test_a_batch_that_is_refused_is_not_sent_again(
     server.faults["events"] = fails_with(status)
     provider = use(provider_for(server))
     client.track("bought", ADA)
-    assert provider.flush() is False
+    assert provider.flush(LONG_MS) is False
     assert server.requests["events"] == 1
     counts = provider.events
     assert (counts.queued, counts.sent, counts.dropped) == (0, 0, 1)
@@ -599,7 +623,7 @@ def test_events_that_the_server_rejects_are_dropped(
     provider = use(provider_for(server))
     for name in ("bought", "left"):
         client.track(name, ADA)
-    assert provider.flush() is False
+    assert provider.flush(LONG_MS) is False
     counts = provider.events
     assert (counts.queued, counts.sent, counts.dropped) == (0, 1, 1)
     assert "rejected 1 of 2 events: it has ended" in str(counts.last_error)
@@ -618,7 +642,7 @@ def test_a_response_of_another_form_accepts_the_events(
     server.faults["events"] = respond
     provider = use(provider_for(server))
     client.track("bought", ADA)
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     assert provider.events == EventCounts(sent=1)
 
 
@@ -626,10 +650,10 @@ def test_shutdown_sends_what_is_queued(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     provider = use(provider_for(server))
+    hang = server.faults["events"] = Hang()
     for number in range(501):
         provider.evaluate("checkout", context(str(number)))
-    hang = server.faults["events"] = Hang()
-    eventually(lambda: hang.is_active)
+    eventually(lambda: hang.has_request)
     server.faults = {}
     client.track("bought", ADA)
     # What is on its way is sent again.
@@ -640,8 +664,10 @@ def test_shutdown_sends_what_is_queued(
 
 
 def test_shutdown_waits_at_most_two_seconds_for_usage_and_events(
-    server: FlagServer, client: OpenFeatureClient, use: Use
+    server: FlagServer, client: OpenFeatureClient, use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert REPORT_TIMEOUT_S == 2
+    monkeypatch.setattr(_session, "REPORT_TIMEOUT_S", REPORT_TIMEOUT_S)
     hang = Hang()
     server.faults |= {"events": hang, "usage": hang}
     provider = use(provider_for(server))
@@ -649,12 +675,14 @@ def test_shutdown_waits_at_most_two_seconds_for_usage_and_events(
     client.track("bought", ADA)
     began = time.monotonic()
     provider.shutdown()
-    assert time.monotonic() - began < 3.5
-    requests = server.requests["events"]
+    # Less than the server and the limit of a request take.
+    assert time.monotonic() - began < LONG_S / 2
+    assert hang.is_active
     hang.release()
     server.faults = {}
     eventually(lambda: "pennon-events" not in {each.name for each in threading.enumerate()})
-    assert server.requests["events"] == requests
+    # No other request follows the one that was not answered.
+    assert server.requests["events"] <= 1
     assert server.batches == []
 
 
@@ -663,12 +691,12 @@ def test_flush_waits_no_longer_than_its_timeout(
 ) -> None:
     hang = server.faults["events"] = Hang()
     provider = use(provider_for(server))
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     client.track("bought", ADA)
     assert provider.flush(timeout_ms=50) is False
     server.faults = {}
     with ThreadPoolExecutor(4) as pool:
-        flushed = [pool.submit(provider.flush, 10_000) for _ in range(4)]
+        flushed = [pool.submit(provider.flush, LONG_MS) for _ in range(4)]
         hang.release()
         assert [each.result() for each in flushed] == [True] * 4
     with pytest.raises(ValueError, match="timeout_ms must be a number of milliseconds"):
@@ -698,7 +726,7 @@ def test_nothing_is_sent_if_the_option_is_false(
     client.track("bought", ADA)
     details = client.get_boolean_details("checkout", False, ADA)
     assert details.flag_metadata["experiment"] == "checkout-2"
-    assert provider.flush() is True
+    assert provider.flush(LONG_MS) is True
     assert provider.events == EventCounts()
     provider.shutdown()
     assert server.requests["events"] == 0
@@ -750,8 +778,10 @@ SCRIPT = """
 import os
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
-from pennon_openfeature import PennonProvider
-provider = PennonProvider(url={url!r}, key={key!r})
+from pennon_openfeature import PennonProvider, _session
+_session.REPORT_TIMEOUT_S = {seconds}
+limits = {{"init_timeout_ms": {seconds} * 1_000, "events_flush_ms": 600_000}}
+provider = PennonProvider(url={url!r}, key={key!r}, **limits)
 api.set_provider_and_wait(provider)
 client = api.get_client()
 def use(unit):
@@ -763,9 +793,15 @@ use("parent")
 """
 
 
+PYTHON = [sys.executable, "-W", "ignore", "-c"]
+
+
+def script_of(server: FlagServer, more: str) -> str:
+    return SCRIPT.format(url=server.url, key=KEY, seconds=LONG_S, more=more)
+
+
 def run(server: FlagServer, more: str = "") -> None:
-    script = SCRIPT.format(url=server.url, key=KEY, more=more)
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
+    subprocess.run([*PYTHON, script_of(server, more)], check=True, timeout=2 * LONG_S)
 
 
 def test_a_script_that_ends_without_shutdown_sends_its_events(server: FlagServer) -> None:
@@ -825,7 +861,7 @@ def test_a_forked_worker_does_not_disturb_a_request_of_its_parent(server: FlagSe
     hang = server.faults["events"] = Hang(accept)
     more = """
 import threading
-threading.Thread(target=provider.flush, args=(20_000,), daemon=True).start()
+threading.Thread(target=provider.flush, args=(60_000,), daemon=True).start()
 input()
 child = os.fork()
 if not child:
@@ -833,11 +869,10 @@ if not child:
     os._exit(0)
 os.waitpid(child, 0)
 print("forked", flush=True)
-print(provider.flush(20_000), provider.events.sent)
+print(provider.flush(60_000), provider.events.sent)
 """
-    script = SCRIPT.format(url=server.url, key=KEY, more=more)
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script],
+        [*PYTHON, script_of(server, more)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider
-from hypothesis import given
+from conftest import SteadyProvider
 from hypothesis import strategies as st
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import GeneralError
+from properties import given
 from repository import read_spec
 
 from pennon_openfeature import PennonProvider
@@ -131,7 +131,7 @@ def test_the_option_bootstrap_is_refused(
     options: dict[str, Any] = {
         "bootstrap": file if form == "file" else {"flags": EXPORTED["flags"]}
     }
-    provider = QuickProvider(url=unreachable_url, key="key", init_timeout_ms=50, **options)
+    provider = SteadyProvider(url=unreachable_url, key="key", init_timeout_ms=50, **options)
     with pytest.raises(GeneralError):
         provider.initialize(EvaluationContext())
     assert re.search(MESSAGE, caplog.text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use, eventually, provider_for
+from conftest import SteadyProvider, Use, eventually, provider_for
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import ErrorCode
@@ -82,5 +82,5 @@ def test_a_flag_set_from_a_newer_release_is_read_from_a_file(
     options: dict[str, Any] = {option: file}
     if option != "offline_file":
         options |= {"url": unreachable_url, "key": KEY}
-    use(QuickProvider(**options))
+    use(SteadyProvider(**options))
     assert_evaluates(client)

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually
+from conftest import EventRecorder, SteadyProvider, Use, eventually
 from flag_server import boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -50,7 +50,7 @@ def test_flags_in_the_short_and_in_the_full_form_are_evaluated(
 def test_set_flags_replaces_all_flags_and_reports_those_that_changed(
     client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(QuickProvider(flags={"same": True, "changed": True, "removed": True}))
+    provider = use(SteadyProvider(flags={"same": True, "changed": True, "removed": True}))
     recorder = EventRecorder(client)
     provider.set_flags({"same": True, "changed": False, "added": 1})
     eventually(lambda: recorder.changed_flags() == [["added", "changed", "removed"]])

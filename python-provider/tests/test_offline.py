@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually
+from conftest import EventRecorder, SteadyProvider, Use, eventually
 from flag_server import boolean_flag
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -34,7 +34,7 @@ def test_a_json_file_from_the_server_is_read(
     flags = {"new-checkout": boolean_flag(version=3)}
     envelope = {"formatVersion": 1, "environment": "dev", "id": "x", "revision": 5, "segments": {}}
     file.write_text(json.dumps({**envelope, "flags": flags}))
-    provider = use(QuickProvider(offline_file=file))
+    provider = use(SteadyProvider(offline_file=file))
     details = client.get_boolean_details("new-checkout", False)
     assert details.value is True
     assert details.flag_metadata == {"version": 3, "flagSetId": "dev"}
@@ -68,7 +68,7 @@ def test_flags_in_the_short_form_are_read_from_yaml(
 ) -> None:
     file = tmp_path / "flags.yaml"
     file.write_text(SHORT)
-    use(QuickProvider(offline_file=file))
+    use(SteadyProvider(offline_file=file))
     contexts = [{"plan": "pro"}, {"plan": "free"}, {"country": "no"}]
     values = [
         client.get_boolean_value("new-checkout", False, EvaluationContext(None, attributes))
@@ -84,7 +84,7 @@ def test_edits_are_followed_and_reported(
 ) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"flags": {"a": boolean_flag(), "b": boolean_flag()}}))
-    use(QuickProvider(offline_file=file))
+    use(SteadyProvider(offline_file=file))
     recorder = EventRecorder(client)
     rewrite(file, json.dumps({"flags": {"a": boolean_flag("off"), "b": boolean_flag()}}))
     eventually(lambda: client.get_boolean_value("a", True) is False)
@@ -100,7 +100,7 @@ def test_a_malformed_edit_keeps_the_last_good_flags_and_is_reported(
     file = tmp_path / "flags.json"
     good = json.dumps({"flags": {"a": boolean_flag()}})
     file.write_text(good)
-    provider = use(QuickProvider(offline_file=file))
+    provider = use(SteadyProvider(offline_file=file))
     rewrite(file, damage)
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("a", False) is True
@@ -114,7 +114,7 @@ def test_a_file_that_is_moved_away_and_back_is_read_again(
 ) -> None:
     file, elsewhere = tmp_path / "flags.json", tmp_path / "elsewhere"
     file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
-    use(QuickProvider(offline_file=file))
+    use(SteadyProvider(offline_file=file))
     file.rename(elsewhere)
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("new-checkout", False) is True
@@ -126,7 +126,7 @@ def test_a_file_that_is_moved_away_and_back_is_read_again(
 def test_a_file_that_hangs_is_an_error_after_the_time_limit(domain: str, tmp_path: Path) -> None:
     pipe = tmp_path / "flags.json"
     os.mkfifo(pipe)
-    provider = QuickProvider(offline_file=pipe, init_timeout_ms=50)
+    provider = SteadyProvider(offline_file=pipe, init_timeout_ms=50)
     with pytest.raises(GeneralError, match="within 50 ms: the offline file has not responded"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_at_the_start_is_an_error(
     file = tmp_path / "flags.json"
     if content is not None:
         file.write_text(content)
-    provider = QuickProvider(offline_file=file)
+    provider = SteadyProvider(offline_file=file)
     with pytest.raises(GeneralError, match="offline file"):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
@@ -149,7 +149,7 @@ def test_the_bootstrap_is_used_until_the_file_can_be_read(
     client: OpenFeatureClient, use: Use, tmp_path: Path
 ) -> None:
     file = tmp_path / "flags.json"
-    provider = use(QuickProvider(offline_file=file, bootstrap={"flags": {"a": boolean_flag()}}))
+    provider = use(SteadyProvider(offline_file=file, bootstrap={"flags": {"a": boolean_flag()}}))
     assert client.get_boolean_value("a", False) is True
     assert (provider.freshness().source, provider.freshness().revision) == ("bootstrap", None)
     file.write_text(json.dumps({"flags": {"a": boolean_flag("off")}}))
@@ -163,7 +163,7 @@ def test_an_invalid_bootstrap_is_ignored_if_the_file_is_valid(
 ) -> None:
     file = tmp_path / "flags.json"
     file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
-    provider = use(QuickProvider(offline_file=file, bootstrap=bootstrap))
+    provider = use(SteadyProvider(offline_file=file, bootstrap=bootstrap))
     assert client.get_boolean_value("new-checkout", False) is True
     assert "bootstrap" in str(provider.freshness().last_error)
 
@@ -171,7 +171,7 @@ def test_an_invalid_bootstrap_is_ignored_if_the_file_is_valid(
 def test_the_problem_of_a_flag_is_reported_in_freshness(use: Use, tmp_path: Path) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"flags": {"a": boolean_flag("onn")}}))
-    error = use(QuickProvider(offline_file=file)).freshness().last_error
+    error = use(SteadyProvider(offline_file=file)).freshness().last_error
     assert error is not None
     assert 'flag "a": defaultVariant' in error.message
 
@@ -181,7 +181,7 @@ def test_a_file_with_a_format_version_is_not_expanded(
 ) -> None:
     file = tmp_path / "flags.json"
     file.write_text(json.dumps({"formatVersion": 1, "flags": {"short": {"enabled": True}}}))
-    use(QuickProvider(offline_file=file))
+    use(SteadyProvider(offline_file=file))
     assert client.get_boolean_details("short", False).error_code == "PARSE_ERROR"
 
 
@@ -218,7 +218,7 @@ def test_a_number_of_any_length_affects_only_its_flag(
     text = json.dumps({"flags": {"big": number, "other": {"enabled": True}}})
     # Some editors write a byte order mark.
     file.write_text(text.replace("7", "7" * 5_000), "utf-8-sig")
-    use(QuickProvider(offline_file=file))
+    use(SteadyProvider(offline_file=file))
     assert client.get_boolean_value("other", False) is True
     assert client.get_float_details("big", 1.0).error_code == "PARSE_ERROR"
 

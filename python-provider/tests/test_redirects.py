@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use, eventually, provider_for
+from conftest import SteadyProvider, Use, eventually, provider_for
 from flag_server import KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.exception import GeneralError, ProviderFatalError
+from quiet_server import QuietServer
 
 MODES = pytest.mark.parametrize("mode", ["in-process", "remote"])
 STATUSES = pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -24,8 +25,7 @@ NO_ADDRESS = "redirects to an address that is missing, malformed or not HTTP: se
 Redirect = Callable[[str], tuple[int, str | None]]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(QuietServer):
     redirect: Redirect
     received: list[tuple[str, str, bytes]]
 
@@ -67,7 +67,7 @@ def redirecting(redirect: Redirect) -> Iterator[_Server]:
 
 
 def message_of_start(url: str, domain: str, **options: Any) -> str:
-    provider = QuickProvider(url=url, key=KEY, init_timeout_ms=300, **options)
+    provider = SteadyProvider(url=url, key=KEY, **options)
     with pytest.raises(GeneralError) as error:
         api.set_provider_and_wait(provider, domain)
     assert not isinstance(error.value, ProviderFatalError)
@@ -134,7 +134,7 @@ def test_other_redirects_are_errors(domain: str, location: str | None, message: 
 def test_credentials_in_a_redirect_within_the_origin_are_neither_sent_nor_shown(use: Use) -> None:
     with redirecting(lambda path: (308, f"{elsewhere}{path}/caf\xe9 s3cret")) as moved:
         elsewhere = moved.url.replace("//", "//ada:s3cret@") + "/new"
-        provider = QuickProvider(url=moved.url, key=KEY, init_timeout_ms=300)
+        provider = SteadyProvider(url=moved.url, key=KEY)
         with pytest.raises(GeneralError, match="more than 5 times"):
             use(provider)
         paths = {path for _, path, _ in moved.received}

@@ -17,7 +17,6 @@ from conftest import QuickProvider, Use, eventually, provider_for
 from faults import Hang, fails_with, send_json, trickles
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer, boolean_flag
 from forward_proxy import ForwardProxy
-from hypothesis import given
 from hypothesis import strategies as st
 from openfeature import api
 from openfeature.client import OpenFeatureClient
@@ -25,6 +24,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDetails
 from openfeature.provider import ProviderStatus
+from properties import given
 
 from pennon_openfeature import PennonProvider
 from pennon_openfeature._evaluate_client import body_of

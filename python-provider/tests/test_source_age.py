@@ -9,7 +9,7 @@ import pytest
 from conftest import (
     EventRecorder,
     LateEventsProvider,
-    QuickProvider,
+    SteadyProvider,
     Use,
     eventually,
     provider_for,
@@ -104,11 +104,11 @@ def test_a_provider_in_remote_mode_is_stale_by_the_results(
     assert provider.freshness().mode == "stale"
 
 
-class PatientProvider(QuickProvider):
+class PatientProvider(SteadyProvider):
     """Does not probe, and takes a server that is cut off a second time for one of several."""
 
     _timing = replace(
-        QuickProvider._timing,
+        SteadyProvider._timing,
         source_check_ms=600_000,
         source_repeat_ms=600_000,
         source_calm_ms=600_000,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, eventually
+from conftest import LONG_MS, LONG_S, QuickProvider, eventually
 from faults import Fault, Hang, fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
@@ -75,11 +75,11 @@ def options_of(situation: dict[str, Any], server: FlagServer, directory: Path) -
         "mode": situation["mode"],
         "url": server.url,
         "key": KEY,
-        "init_timeout_ms": 200,
-    }
-    if situation.get("startsAtOnce"):
         # Longer than the test waits for the start.
-        options["init_timeout_ms"] = 60_000
+        "init_timeout_ms": 2 * LONG_MS,
+    }
+    if situation["steps"][0]["start"] != "ok" and not situation.get("startsAtOnce"):
+        options["init_timeout_ms"] = 200
     if situation["mode"] == "offline":
         options = {"offline_file": directory / "flags.json"}
     flag_set, stored = server.flag_set(), situation.get("stored")
@@ -113,7 +113,7 @@ def start(provider: QuickProvider, domain: str) -> str:
 
     thread = threading.Thread(target=set_provider, daemon=True)
     thread.start()
-    thread.join(60)
+    thread.join(LONG_S)
     assert outcomes, "the start has not ended"
     return outcomes[0]
 

@@ -14,20 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use, eventually, provider_for
+from conftest import LONG_MS, LONG_S, SteadyProvider, Use, eventually, provider_for
 from faults import Hang, fails_with
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from real_server import ENVIRONMENT, real_server
 
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import PennonProvider, _session
+from pennon_openfeature._session import REPORT_TIMEOUT_S
 
 ADA = EvaluationContext("ada", {"plan": "pro"})
 
 
-class OftenReportingProvider(QuickProvider):
-    _timing = replace(QuickProvider._timing, usage_interval_ms=50)
+class OftenReportingProvider(SteadyProvider):
+    _timing = replace(SteadyProvider._timing, usage_interval_ms=50)
 
 
 @pytest.fixture
@@ -133,15 +134,16 @@ def test_a_report_that_is_refused_is_given_up_with_one_warning(
 
 
 def test_the_end_does_not_wait_for_a_server_that_does_not_respond(
-    server: FlagServer, use: Use
+    server: FlagServer, use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_session, "REPORT_TIMEOUT_S", REPORT_TIMEOUT_S)
     hang = Hang()
     server.faults["usage"] = hang
     provider = use(provider_for(server))
     provider.evaluate("g")
     closing = threading.Thread(target=provider.shutdown, daemon=True)
     closing.start()
-    closing.join(8)
+    closing.join(LONG_S)
     assert not closing.is_alive()
     assert hang.is_active
     hang.release()
@@ -213,26 +215,32 @@ def test_flags_without_a_server_are_never_reported(use: Use) -> None:
     assert "pennon-usage" not in {each.name for each in started}
 
 
-def test_a_script_that_ends_without_shutdown_reports_what_it_got(server: FlagServer) -> None:
-    script = f"""
+SCRIPT = """
+import os
 from openfeature import api
-from pennon_openfeature import PennonProvider
-api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}))
-api.get_client().get_boolean_value("g", False)
+from pennon_openfeature import PennonProvider, _session
+_session.REPORT_TIMEOUT_S = {seconds}
+provider = PennonProvider(url={url!r}, key={key!r}, init_timeout_ms={seconds} * 1_000)
+api.set_provider_and_wait(provider)
+client = api.get_client()
+{more}
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
+
+
+def run(server: FlagServer, more: str, warnings: str) -> None:
+    script = SCRIPT.format(url=server.url, key=KEY, seconds=LONG_S, more=more)
+    command = [sys.executable, "-W", warnings, "-c", script]
+    subprocess.run(command, check=True, timeout=2 * LONG_S)
+
+
+def test_a_script_that_ends_without_shutdown_reports_what_it_got(server: FlagServer) -> None:
+    run(server, 'client.get_boolean_value("g", False)', warnings="error")
     assert counts(server) == [["g", "on", "STATIC", 1]]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks on this platform")
 def test_a_forked_worker_reports_only_what_it_got(server: FlagServer) -> None:
-    script = f"""
-import os
-from openfeature import api
-from pennon_openfeature import PennonProvider
-provider = PennonProvider(url={server.url!r}, key={KEY!r})
-api.set_provider_and_wait(provider)
-client = api.get_client()
+    more = """
 client.get_boolean_value("f", False)
 child = os.fork()
 client.get_boolean_value("g", False)
@@ -241,7 +249,7 @@ if not child:
     os._exit(0)
 os.waitpid(child, 0)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    run(server, more, warnings="default")
     assert counts(server) == [
         ["f", "off", "DEFAULT", 1],
         ["g", "on", "STATIC", 1],
@@ -255,13 +263,14 @@ def test_a_real_server_has_what_the_application_got(
 ) -> None:
     with real_server(tmp_path) as server:
         server.create("checkout")
-        provider = use(PennonProvider(url=server.url, key=server.key()))
+        key = server.key()
+        provider = use(PennonProvider(url=server.url, key=key, init_timeout_ms=LONG_MS))
         for _ in range(3):
             client.get_boolean_value("checkout", False)
         client.get_boolean_value("no-such-flag", False)
         provider.shutdown()
         usage = f"usage?environment={ENVIRONMENT}&flag=checkout"
         # The server stores counts every 10 s.
-        eventually(lambda: server.request("GET", usage)["total"] == 3, 20)
-        keys = server.request("GET", f"usage/unknown?environment={ENVIRONMENT}")["keys"]
-        assert keys == ["no-such-flag"]
+        eventually(lambda: server.request("GET", usage)["total"] == 3)
+        unknown_keys = f"usage/unknown?environment={ENVIRONMENT}"
+        eventually(lambda: server.request("GET", unknown_keys)["keys"] == ["no-such-flag"])
