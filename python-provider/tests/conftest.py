@@ -73,6 +73,12 @@ class SteadyProvider(QuickProvider):
     )
 
 
+class ApplicationProvider(QuickProvider):
+    """The provider with the delays of applications, and with limits that no request reaches."""
+
+    _timing = replace(Timing(), response_timeout_ms=LONG_MS, check_timeout_ms=LONG_MS)
+
+
 class LateEventsProvider(SteadyProvider):
     """Holds back the events after its start for longer than a test takes."""
 

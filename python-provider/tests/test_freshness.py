@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from conftest import Clocks, QuickProvider, Use, eventually
+from conftest import ApplicationProvider, Clocks, SteadyProvider, Use, eventually
 from faults import Hang
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature.client import OpenFeatureClient
@@ -75,8 +75,8 @@ def provider_of(steps: list[dict[str, Any]], url: str, mode: Any) -> PennonProvi
     """With the delays of applications if the length of a pause matters."""
     has_pause = any(step["event"] in IMMEDIATE for step in steps)
     if has_pause:
-        return PennonProvider(url=url, key=KEY, mode=mode)
-    return QuickProvider(url=url, key=KEY, mode=mode)
+        return ApplicationProvider(url=url, key=KEY, mode=mode)
+    return SteadyProvider(url=url, key=KEY, mode=mode)
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote"])

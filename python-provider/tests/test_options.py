@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use
+from conftest import LONG_MS, QuickProvider, Use
 from flag_server import KEY, FlagServer
 from openfeature.client import OpenFeatureClient
 
@@ -87,7 +87,7 @@ def test_url_and_key_are_read_from_the_environment(
 ) -> None:
     monkeypatch.setenv("PENNON_URL", server.url)
     monkeypatch.setenv("PENNON_KEY", KEY)
-    use(PennonProvider())
+    use(PennonProvider(init_timeout_ms=LONG_MS))
     assert client.get_boolean_value("new-checkout", False) is True
 
 
@@ -96,7 +96,7 @@ def test_url_and_key_that_are_passed_win_over_the_environment(
 ) -> None:
     monkeypatch.setenv("PENNON_URL", "http://x.invalid")
     monkeypatch.setenv("PENNON_KEY", "another-key")
-    use(PennonProvider(url=server.url, key=KEY))
+    use(PennonProvider(url=server.url, key=KEY, init_timeout_ms=LONG_MS))
     assert client.get_boolean_value("new-checkout", False) is True
 
 
@@ -107,7 +107,7 @@ def test_the_variables_are_not_used_without_a_server(
     monkeypatch.setenv("PENNON_KEY", "not a key")
     file = tmp_path / "flags.json"
     file.write_text('{"flags": {"new-checkout": {"enabled": true}}}')
-    use(PennonProvider(offline_file=file))
+    use(PennonProvider(offline_file=file, init_timeout_ms=LONG_MS))
     assert client.get_boolean_value("new-checkout", False) is True
     use(PennonProvider(flags={"new-checkout": False}))
     assert client.get_boolean_value("new-checkout", True) is False

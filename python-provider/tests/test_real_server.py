@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, QuickProvider, Use, eventually, streaming
+from conftest import (
+    LONG_MS,
+    ApplicationProvider,
+    EventRecorder,
+    QuickProvider,
+    Use,
+    eventually,
+    streaming,
+)
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -16,15 +24,18 @@ from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
 from openfeature.provider import ProviderStatus
 from real_server import ADMIN_KEY, ENVIRONMENT, FaultProxy, RealServer, real_server
 
-from pennon_openfeature import EventCounts, PennonProvider
-from pennon_openfeature._timing import Timing
+from pennon_openfeature import EventCounts
 
 
-class RetryingProvider(PennonProvider):
+class RetryingProvider(ApplicationProvider):
     """Retries quickly, with the idle timeout that the heartbeats of the real server need."""
 
-    _timing = Timing(
-        first_backoff_ms=10, longest_backoff_ms=100, rejected_key_ms=50, event_delay_ms=10
+    _timing = replace(
+        ApplicationProvider._timing,
+        first_backoff_ms=10,
+        longest_backoff_ms=100,
+        rejected_key_ms=50,
+        event_delay_ms=10,
     )
 
 
@@ -87,7 +98,7 @@ def test_an_unknown_environment_is_reported_at_once_with_its_name(
 ) -> None:
     options: dict[str, Any] = {"url": real.url, "key": ADMIN_KEY, "mode": mode}
     # A minute is longer than this test may take.
-    provider = RetryingProvider(**options, environment="produktion", init_timeout_ms=60_000)
+    provider = RetryingProvider(**options, environment="produktion", init_timeout_ms=LONG_MS)
     with pytest.raises(GeneralError, match=r'404.*"produktion"'):
         api.set_provider_and_wait(provider, domain)
     assert client.get_provider_status() == ProviderStatus.ERROR
@@ -174,7 +185,10 @@ def test_an_application_starts_from_the_cache_file_and_catches_up(
         "key": real.key(),
         "cache_file": tmp_path / "flags.json",
     }
-    use(RetryingProvider(**options)).shutdown()
+    first = use(RetryingProvider(**options))
+    # The start and the end wait for the file for a short time only.
+    eventually(options["cache_file"].exists)
+    first.shutdown()
     real.patch(flag, enabled=False)
     proxy.fault = "refuse"
     provider = use(RetryingProvider(**options))
@@ -271,6 +285,6 @@ def test_what_a_running_experiment_measures_is_reported(
     eventually(is_measured)
     client.track("bought", ada)
     client.track("seen", ada)
-    assert provider.flush(10_000) is True
+    assert provider.flush(LONG_MS) is True
     assert provider.events == EventCounts(sent=2)
     real.write("POST", f"experiments/{experiment}/stop")

@@ -6,14 +6,24 @@ import asyncio
 import gc
 import json
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import QuickProvider, Use, eventually, provider_for
+from conftest import (
+    EventRecorder,
+    QuickProvider,
+    SteadyProvider,
+    Use,
+    eventually,
+    provider_for,
+    streaming,
+)
 from faults import Hang, fails_with, send_json, trickles
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer, boolean_flag
 from forward_proxy import ForwardProxy
@@ -26,7 +36,7 @@ from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDet
 from openfeature.provider import ProviderStatus
 from properties import given
 
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import _remote
 from pennon_openfeature._evaluate_client import body_of
 
 HALF = {"id": "half", "variant": "on", "percentage": 50}
@@ -44,8 +54,8 @@ def server() -> Iterator[FlagServer]:
         yield running
 
 
-def remote(server: FlagServer, **options: Any) -> QuickProvider:
-    return provider_for(server, mode="remote", **{"request_timeout_ms": 300, **options})
+def remote(server: FlagServer, **options: Any) -> SteadyProvider:
+    return provider_for(server, mode="remote", **options)
 
 
 def test_the_result_of_the_server_is_returned(
@@ -126,12 +136,14 @@ def test_an_older_server_sends_no_version_so_that_of_the_flag_set_is_used(
 def test_an_edit_without_an_effect_updates_the_version_of_cached_results(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    provider = use(remote(server))
-    eventually(lambda: server.open_streams() == 1)
+    eventually(streaming(use(remote(server))))
     assert client.get_boolean_details("new-checkout", False).flag_metadata["version"] == 4
     server.change({"new-checkout": boolean_flag(version=5)})
-    eventually(lambda: provider.freshness().revision == 2)
-    assert client.get_boolean_details("new-checkout", False).flag_metadata["version"] == 5
+
+    def version() -> object:
+        return client.get_boolean_details("new-checkout", False).flag_metadata["version"]
+
+    eventually(lambda: version() == 5)
 
 
 def test_no_context_receives_the_cached_result_of_another(server: FlagServer, use: Use) -> None:
@@ -196,10 +208,12 @@ def test_a_change_removes_cached_results(
 
 
 def test_a_result_from_a_server_that_lags_behind_expires_soon(
-    server: FlagServer, client: OpenFeatureClient, use: Use
+    server: FlagServer, client: OpenFeatureClient, use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    provider = use(remote(server))
-    eventually(lambda: server.open_streams() == 1 and provider.freshness().revision == 1)
+    now_s = time.monotonic()
+    monkeypatch.setattr(_remote, "time", SimpleNamespace(monotonic=lambda: now_s))
+    recorder = EventRecorder(client)
+    eventually(streaming(use(remote(server))))
 
     def previous_result(request: BaseHTTPRequestHandler) -> None:
         send_json(
@@ -208,10 +222,13 @@ def test_a_result_from_a_server_that_lags_behind_expires_soon(
 
     server.faults["evaluate"] = previous_result
     server.change({"new-checkout": boolean_flag("off")})
-    eventually(lambda: provider.freshness().revision == 2)
+    # The cache has been told of the change by then.
+    eventually(recorder.changed_flags)
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults = {}
-    eventually(lambda: client.get_boolean_value("new-checkout", True) is False, seconds=10)
+    assert client.get_boolean_value("new-checkout", False) is True
+    now_s += SteadyProvider._timing.server_lag_ms / 1_000
+    assert client.get_boolean_value("new-checkout", True) is False
     assert server.requests["evaluate"] == 2
 
 
@@ -258,12 +275,13 @@ def test_an_expired_result_is_used_if_the_key_may_only_evaluate(
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     use(remote(server, cache_ttl_ms=0.001))
     assert client.get_boolean_value("new-checkout", False) is True
-    server.faults["evaluate"] = fails_with(503)
+    # A probe that succeeds would end the outage at once.
+    server.faults |= dict.fromkeys(("evaluate", "evaluations"), fails_with(503))
     assert client.get_boolean_value("new-checkout", False) is True
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     details = client.get_boolean_details("disabled", True)
     assert (details.value, details.error_code) == (True, ErrorCode.GENERAL)
-    del server.faults["evaluate"]
+    del server.faults["evaluate"], server.faults["evaluations"]
     eventually(lambda: client.get_boolean_details("disabled", True).error_code is None)
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
 
@@ -305,14 +323,15 @@ def test_connections_that_a_proxy_closes_after_a_response_are_replaced(
     assert server.requests["evaluate"] == 10
 
 
+class RareFollower(QuickProvider):
+    """Requests the flag set, which the key cannot read, once only."""
+
+    _timing = replace(QuickProvider._timing, rejected_key_ms=600_000)
+
+
 def test_a_lost_server_is_noticed_although_all_results_are_cached(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    class RareFollower(QuickProvider):
-        """Requests the flag set, which the key cannot read, once only."""
-
-        _timing = replace(QuickProvider._timing, rejected_key_ms=600_000)
-
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     provider = use(RareFollower(url=server.url, key=KEY, mode="remote", cache_ttl_ms=3_600_000))
     assert client.get_boolean_value("new-checkout", False) is True
@@ -347,15 +366,16 @@ def test_values_without_a_json_form_do_not_fail(
 def test_callers_do_not_wait_for_a_server_that_hangs(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
-    class PatientProvider(QuickProvider):
-        _timing = replace(QuickProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
+    class PatientProvider(SteadyProvider):
+        _timing = replace(SteadyProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
 
-    use(PatientProvider(url=server.url, key=KEY, mode="remote", request_timeout_ms=300))
+    use(PatientProvider(url=server.url, key=KEY, mode="remote", request_timeout_ms=1_000))
     hang = server.faults["evaluate"] = Hang()
     assert client.get_boolean_value("new-checkout", False) is True
     assert client.get_boolean_value("disabled", True) is True
     assert hang.is_active
     # While the circuit breaker is open, no further request is sent.
+    eventually(lambda: hang.has_request)
     assert server.requests["evaluate"] == 1
     hang.release()
 
@@ -364,7 +384,7 @@ def test_callers_do_not_wait_for_a_response_that_trickles(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
-    use(remote(server))
+    use(remote(server, request_timeout_ms=300))
     server.faults["evaluate"] = trickles
     details = client.get_boolean_details("new-checkout", False)
     assert (details.error_code, details.value) == (ErrorCode.GENERAL, False)
@@ -379,7 +399,8 @@ def test_initialize_is_bounded_if_the_response_to_the_probe_trickles(
 ) -> None:
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
     server.faults["evaluations"] = trickles
-    provider = remote(server, init_timeout_ms=200)
+    # Longer than a busy server needs to reject the first request.
+    provider = remote(server, init_timeout_ms=2_000)
     with pytest.raises(ProviderFatalError):
         api.set_provider_and_wait(provider, domain)
     provider.shutdown()
@@ -389,7 +410,7 @@ def test_evaluations_leave_no_garbage_while_the_circuit_breaker_is_open(
     server: FlagServer, client: OpenFeatureClient, use: Use
 ) -> None:
     server.faults = dict.fromkeys(FLAG_SET_ROUTES, fails_with(403))
-    provider = use(remote(server))
+    provider = use(RareFollower(url=server.url, key=KEY, mode="remote"))
     server.faults["evaluate"] = fails_with(503, retry_after="100")
     provider.evaluate("new-checkout")
     gc.collect()
@@ -491,8 +512,7 @@ def test_many_threads_get_their_own_results(
     provider = use(provider_for(server))
     subjects = [f"user-{number}" for number in range(200)]
     expected = [provider.evaluate("divided", {"targetingKey": each}).enabled for each in subjects]
-    remote_provider = PennonProvider(url=server.url, key=KEY, mode="remote", cache_ttl_ms=0.001)
-    use(remote_provider)
+    remote_provider = use(remote(server, cache_ttl_ms=0.001))
     with ThreadPoolExecutor(16) as pool:
         results = list(
             pool.map(

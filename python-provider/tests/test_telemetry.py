@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Use, provider_for
+from conftest import SteadyProvider, Use, provider_for
 from faults import fails_with
 from flag_server import FLAG_SET_ROUTES, FlagServer, boolean_flag
 from openfeature.client import OpenFeatureClient
@@ -56,7 +56,7 @@ def provider_in(mode: str, server: FlagServer, directory: Path) -> PennonProvide
         return provider_for(server, mode="remote")
     file = directory / "flags.json"
     file.write_text(json.dumps(server.flag_set()))
-    return PennonProvider(offline_file=file)
+    return SteadyProvider(offline_file=file)
 
 
 @pytest.mark.parametrize("mode", ["in-process", "remote", "remote with a client key", "offline"])
