@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import eventually, free_port
+from conftest import LONG_S, eventually, reserved_port
 from flag_server import KEY, FlagServer
 from repository import ROOT
 
@@ -58,7 +58,7 @@ def run(server: FlagServer, *arguments: str, cwd: Path = PROJECT) -> str:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * LONG_S,
         check=False,
     )
     assert completed.returncode == 0, completed.stderr
@@ -106,13 +106,13 @@ def test_the_fastapi_application_starts_while_the_server_is_down_and_recovers(
     server: FlagServer,
 ) -> None:
     server.go_away()
-    port = free_port()
-    options = ["--port", str(port), "--log-level", "warning"]
-    with running(server, "-m", "uvicorn", "fastapi_app:app", *options):
-        url = f"http://127.0.0.1:{port}/checkout/ada"
-        eventually(lambda: '"old"' in get(url))
-        server.come_back()
-        eventually(lambda: '"new"' in get(url))
+    with reserved_port() as port:
+        options = ["--port", str(port), "--log-level", "warning"]
+        with running(server, "-m", "uvicorn", "fastapi_app:app", *options):
+            url = f"http://127.0.0.1:{port}/checkout/ada"
+            eventually(lambda: '"old"' in get(url))
+            server.come_back()
+            eventually(lambda: '"new"' in get(url))
 
 
 def test_the_django_site_evaluates_a_flag(server: FlagServer) -> None:
@@ -129,15 +129,15 @@ def test_the_workers_of_gunicorn_start_while_the_server_is_down_and_recover(
     server: FlagServer,
 ) -> None:
     server.go_away()
-    port = free_port()
-    options = ["--config", "gunicorn_conf.py", "--bind", f"127.0.0.1:{port}"]
-    with running(server, "-m", "gunicorn", *options, "django_site.wsgi"):
-        url = f"http://127.0.0.1:{port}/checkout/ada"
-        eventually(lambda: get(url) == "the old checkout")
-        server.come_back()
-        # The parent and both workers.
-        eventually(lambda: server.open_streams() == 3)
-        eventually(lambda: {get(url) for _ in range(10)} == {"the new checkout"})
+    with reserved_port() as port:
+        options = ["--config", "gunicorn_conf.py", "--bind", f"127.0.0.1:{port}"]
+        with running(server, "-m", "gunicorn", *options, "django_site.wsgi"):
+            url = f"http://127.0.0.1:{port}/checkout/ada"
+            eventually(lambda: get(url) == "the old checkout")
+            server.come_back()
+            # The parent and both workers.
+            eventually(lambda: server.open_streams() == 3)
+            eventually(lambda: {get(url) for _ in range(10)} == {"the new checkout"})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the pool prefork needs fork")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually, free_port
+from conftest import eventually, reserved_port
 from flag_server import KEY, FlagServer
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -38,16 +38,18 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def index(distributions: Path) -> Iterator[str]:
     """A local index with this package; pip's configured index has all others."""
-    port = free_port()
-    command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(
-        [*command, *_fallback(), str(distributions)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        eventually(lambda: process.poll() is None and _accepts_connections(port))
-        yield f"http://127.0.0.1:{port}/simple/"
-        process.terminate()
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
+        with subprocess.Popen(
+            [*command, *_fallback(), str(distributions)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                eventually(lambda: process.poll() is None and _accepts_connections(port))
+                yield f"http://127.0.0.1:{port}/simple/"
+            finally:
+                process.terminate()
 
 
 def _fallback() -> list[str]:

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from urllib.request import urlopen
 
 import pytest
-from conftest import eventually, free_port
+from conftest import LONG_S, eventually, reserved_port
 from flag_server import KEY, OFF, FlagServer, boolean_flag
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uWSGI is installed on Linux only")
@@ -26,11 +26,10 @@ GUNICORN = ["gunicorn", "wsgi_app:application", "--preload", "--workers", "2"]
 def running(
     command: list[str], server: FlagServer, **environment: str
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    port = free_port()
     program = str(Path(sys.executable).with_name(command[0]))
     bind = "--bind" if command[0] == "gunicorn" else "--http-socket"
     # A pipe that is not read would block the workers once it is full.
-    with TemporaryFile() as log:
+    with reserved_port() as port, TemporaryFile() as log:
         process = subprocess.Popen(
             [program, *command[1:], bind, f"127.0.0.1:{port}"],
             env={**os.environ, "PENNON_URL": server.url, "PENNON_KEY": KEY, **environment},
@@ -51,7 +50,7 @@ def responses(port: int) -> dict[str, list[str]]:
     last = {}
     for _ in range(20):
         try:
-            with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+            with urlopen(f"http://127.0.0.1:{port}/", timeout=LONG_S) as response:
                 worker, *rest = response.read().decode().split()
         except OSError:
             return {}
@@ -101,7 +100,7 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
 
     def are_both_used() -> bool:
         for unit in ("ada", "bob"):
-            with urlopen(f"http://127.0.0.1:{port}/?{unit}", timeout=5) as response:
+            with urlopen(f"http://127.0.0.1:{port}/?{unit}", timeout=LONG_S) as response:
                 served.setdefault(response.read().decode().split()[0], set()).add(unit)
         return len(served) == 2
 
@@ -112,7 +111,8 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
 
         def are_all_sent() -> bool:
             exposed: dict[str, list[str]] = {}
-            for batch in server.batches:
+            once = {(each["instance"], each["sequence"]): each for each in server.batches}
+            for batch in once.values():
                 units = [event["unit"] for event in batch["events"]]
                 exposed.setdefault(batch["instance"], []).extend(units)
             return sorted(map(sorted, exposed.values())) == sorted(map(sorted, served.values()))
@@ -124,7 +124,13 @@ def test_each_worker_sends_the_exposures_of_its_own_requests(
 def test_a_worker_that_replaces_another_starts_with_current_flags(server: FlagServer) -> None:
     with running(UWSGI, server) as (port, _):
         eventually(lambda: both_respond(port, "on", "READY", "streaming"))
-        killed = set(responses(port))
+        killed: set[str] = set()
+
+        def are_both_known() -> bool:
+            killed.update(responses(port))
+            return len(killed) == 2
+
+        eventually(are_both_known)
         server.change(OFF)
         for worker in killed:
             os.kill(int(worker), signal.SIGKILL)
@@ -143,7 +149,7 @@ def test_the_master_of_uwsgi_runs_no_threads_when_it_forks(server: FlagServer) -
     with running(UWSGI, server) as (port, process):
         eventually(lambda: both_respond(port, "on", "READY", "streaming"))
         # A stream of each worker, and none of the master.
-        assert server.open_streams() == 2
+        eventually(lambda: server.open_streams() == 2)
         status = Path(f"/proc/{process.pid}/status")
         eventually(lambda: "Threads:\t1\n" in status.read_text())
 

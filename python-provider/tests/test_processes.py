@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EventRecorder, LateEventsProvider, Use, eventually, has_status, provider_for
+from conftest import (
+    LONG_MS,
+    LONG_S,
+    EventRecorder,
+    LateEventsProvider,
+    Use,
+    eventually,
+    has_status,
+    provider_for,
+)
 from faults import Hang
 from flag_server import KEY, FlagServer, boolean_flag
 from openfeature import api
@@ -68,7 +77,8 @@ def test_32_threads_never_see_a_mix_of_revisions_during_1000_changes(
         thread.start()
     for number in range(2, 1_002):
         server.change(numbered(number))
-    eventually(lambda: client.get_integer_value("one", 0) == 1_001)
+    # The follower shares the interpreter with the 32 threads.
+    eventually(lambda: client.get_integer_value("one", 0) == 1_001, 10 * LONG_S)
     done.set()
     for thread in threads:
         thread.join()
@@ -97,12 +107,12 @@ def test_a_forked_worker_evaluates_immediately_and_follows_changes(
     ]
     for worker in workers:
         worker.start()
-    assert [results.get(timeout=60) for _ in workers] == [True, True]
+    assert [results.get(timeout=LONG_S) for _ in workers] == [True, True]
     eventually(lambda: server.open_streams() == 3)
     server.change({"new-checkout": boolean_flag("off")})
-    assert [results.get(timeout=60) for _ in workers] == [False, False]
+    assert [results.get(timeout=LONG_S) for _ in workers] == [False, False]
     for worker in workers:
-        worker.join(60)
+        worker.join(LONG_S)
     assert [worker.exitcode for worker in workers] == [0, 0]
     eventually(lambda: provider.evaluate("new-checkout").enabled is False)
 
@@ -115,7 +125,7 @@ def test_the_status_of_a_worker_that_was_forked_without_notice_is_that_of_its_ow
 import ctypes, sys
 from openfeature import api
 from pennon_openfeature import PennonProvider
-provider = PennonProvider(url={server.url!r}, key={KEY!r})
+provider = PennonProvider(url={server.url!r}, key={KEY!r}, init_timeout_ms={LONG_MS})
 api.set_provider_and_wait(provider)
 while provider.freshness().mode != "streaming":
     pass
@@ -151,15 +161,17 @@ def test_handlers_of_the_parent_receive_every_change_in_a_forked_worker(
     results = forking.Queue()
     worker = forking.Process(target=record, args=(results,))
     worker.start()
-    assert results.get(timeout=60) == "listening"
+    assert results.get(timeout=LONG_S) == "listening"
     eventually(lambda: server.open_streams() == 2)
     server.change({"new-checkout": boolean_flag("off")})
-    assert results.get(timeout=60) == [["new-checkout"]]
-    worker.join(60)
+    assert results.get(timeout=LONG_S) == [["new-checkout"]]
+    worker.join(LONG_S)
 
 
 def _status_in_child(client: OpenFeatureClient, results: Any) -> None:
     eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
+    # The status follows the first flags.
+    eventually(has_status(client, ProviderStatus.READY))
     results.put(client.get_provider_status().value)
 
 
@@ -170,7 +182,7 @@ def test_a_worker_that_is_forked_while_the_provider_starts_becomes_ready(
 ) -> None:
     hang = Hang()
     server.faults["flag-set"] = hang
-    provider = PennonProvider(url=server.url, key=KEY, init_timeout_ms=10_000)
+    provider = PennonProvider(url=server.url, key=KEY, init_timeout_ms=LONG_MS)
     api.set_provider(provider, domain)
     eventually(lambda: server.requests["flag-set"] == 1)
     forking = multiprocessing.get_context("fork")
@@ -180,8 +192,8 @@ def test_a_worker_that_is_forked_while_the_provider_starts_becomes_ready(
     eventually(lambda: server.requests["flag-set"] >= 2)
     server.faults = {}
     hang.release()
-    assert results.get(timeout=60) == "READY"
-    worker.join(60)
+    assert results.get(timeout=LONG_S) == "READY"
+    worker.join(LONG_S)
     eventually(lambda: client.get_boolean_value("new-checkout", False) is True)
     provider.shutdown()
 
@@ -203,10 +215,10 @@ def test_a_worker_that_is_forked_just_after_a_start_with_old_flags_becomes_ready
     results = forking.Queue()
     worker = forking.Process(target=report, args=(results,))
     worker.start()
-    assert results.get(timeout=60) == "STALE"
+    assert results.get(timeout=LONG_S) == "STALE"
     server.source_age_ms = 0
-    assert results.get(timeout=60) == "READY"
-    worker.join(60)
+    assert results.get(timeout=LONG_S) == "READY"
+    worker.join(LONG_S)
 
 
 @forks
@@ -231,8 +243,8 @@ def test_a_forked_worker_holds_no_connection_of_its_parent(server: FlagServer, u
     worker = forking.Process(target=count, args=(results,))
     assert connections() == 1
     worker.start()
-    assert results.get(timeout=60) == 0
-    worker.join(60)
+    assert results.get(timeout=LONG_S) == 0
+    worker.join(LONG_S)
     assert connections() == 1
 
 
@@ -256,14 +268,15 @@ def test_the_interpreter_exits_quietly_without_shutting_down_the_provider(
     script = f"""
 from openfeature import api
 from pennon_openfeature import PennonProvider
-api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}, mode={mode!r}))
+options = {{"mode": {mode!r}, "init_timeout_ms": {LONG_MS}}}
+api.set_provider_and_wait(PennonProvider(url={server.url!r}, key={KEY!r}, **options))
 print(api.get_client().get_boolean_value("new-checkout", False))
 """
     completed = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG_S,
         check=False,
     )
     assert (completed.returncode, completed.stdout, completed.stderr) == (0, "True\n", "")
@@ -279,11 +292,14 @@ from openfeature import api
 from openfeature.event import ProviderEvent
 client = api.get_client()
 atexit.register(lambda: print(client.get_boolean_value("new-checkout", False)))
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import PennonProvider, _flag_manager, _provider
+# A busy disk must not be the reason for a file that is left behind.
+_flag_manager.CACHE_FILE_TIMEOUT_S = _provider.EXIT_TIMEOUT_S = {LONG_S}
 for _ in range(50):
     client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, lambda details: None)
 copy = {str(tmp_path / "flags.json")!r}
-provider = PennonProvider(url={server.url!r}, key={KEY!r}, cache_file=copy)
+options = {{"cache_file": copy, "init_timeout_ms": {LONG_MS}}}
+provider = PennonProvider(url={server.url!r}, key={KEY!r}, **options)
 api.set_provider_and_wait(provider)
 while provider.freshness().mode != "streaming":
     pass
@@ -299,7 +315,7 @@ while provider.freshness().mode != "streaming":
     threading.Thread(target=change, daemon=True).start()
     command = [sys.executable, "-W", "error", "-c", script]
     runs = [
-        subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False)
         for _ in range(8)
     ]
     done.set()
@@ -317,7 +333,8 @@ def test_the_interpreter_exits_while_a_request_is_pending(
 import asyncio, threading, time
 from openfeature import api
 from pennon_openfeature import PennonProvider
-provider = PennonProvider(url={server.url!r}, key={KEY!r}, mode="remote", request_timeout_ms=60_000)
+limits = dict.fromkeys(("init_timeout_ms", "request_timeout_ms"), {LONG_MS})
+provider = PennonProvider(url={server.url!r}, key={KEY!r}, mode="remote", **limits)
 api.set_provider_and_wait(provider)
 evaluate = lambda: asyncio.run(api.get_client().get_boolean_value_async("new-checkout", False))
 threading.Thread(target=evaluate, daemon=True).start()
@@ -325,7 +342,7 @@ while not any(each.name == "pennon-evaluate" for each in threading.enumerate()):
     time.sleep(0.01)
 """
     command = [sys.executable, "-W", "error", "-c", script]
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False)
     hang.release()
     assert (completed.returncode, completed.stderr) == (0, "")
 

@@ -10,9 +10,12 @@ from typing import Any
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
-from pennon_openfeature import PennonProvider
+from pennon_openfeature import PennonProvider, _process
 
-provider = PennonProvider()
+# Longer than a busy server needs to respond.
+LIMIT_MS = 60_000
+_process.GRACE_MS = LIMIT_MS
+provider = PennonProvider(init_timeout_ms=LIMIT_MS)
 api.set_provider_and_wait(provider)
 
 if os.environ.get("APPLICATION") == "replaces the hook":
