@@ -125,7 +125,7 @@ def is_off(client: OpenFeatureClient) -> bool:
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port for a server that sets SO_REUSEADDR. The system gives it to nobody else."""
+    """A port for a server that sets SO_REUSEADDR. No other socket gets it."""
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind(("127.0.0.1", 0))

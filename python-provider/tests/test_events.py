@@ -681,7 +681,7 @@ def test_shutdown_waits_at_most_two_seconds_for_usage_and_events(
     hang.release()
     server.faults = {}
     eventually(lambda: "pennon-events" not in {each.name for each in threading.enumerate()})
-    # No other request follows the one that was not answered.
+    # No other request follows the one without a response.
     assert server.requests["events"] <= 1
     assert server.batches == []
 

@@ -222,7 +222,7 @@ def test_a_result_from_a_server_that_lags_behind_expires_soon(
 
     server.faults["evaluate"] = previous_result
     server.change({"new-checkout": boolean_flag("off")})
-    # The cache has been told of the change by then.
+    # By then, the change has reached the cache.
     eventually(recorder.changed_flags)
     assert client.get_boolean_value("new-checkout", False) is True
     server.faults = {}
