@@ -132,8 +132,11 @@ describe('comparing environments', () => {
     await create('flags', { key: 'same', enabled: true }, 'development');
     await create('flags', { key: 'same', enabled: true });
     const page = await open('/compare?from=development&to=production');
-    const shown = await page.locator('.item strong').allInnerTexts();
-    expect(shown).toEqual(['checkout', 'ranking', 'staff']);
+    await expectSoon(() => page.locator('.item strong').allInnerTexts()).toEqual([
+      'checkout',
+      'ranking',
+      'staff',
+    ]);
     const promote = page.getByRole('button', { name: /^Promote/ });
     expect(await promote.getAttribute('aria-disabled')).toBe('true');
     await page.getByRole('checkbox', { name: 'Choose checkout' }).check();
@@ -164,6 +167,25 @@ describe('comparing environments', () => {
     await submit(page);
     expect((await tests.server.api('GET', '/flags/checkout')).body.enabled).toBe(true);
     await page.getByText('They are the same.').first().waitFor();
+  });
+
+  it('is not previewed again once it is made, if the list shows it before the dialog is closed', async () => {
+    await create('flags', { key: 'checkout', enabled: true, owner: 'ada' }, 'development');
+    await create('flags', { key: 'checkout', enabled: true, owner: 'grace' });
+    const page = await open('/compare?from=development&to=production');
+    await page.getByRole('checkbox', { name: 'Choose checkout' }).check();
+    await page.getByRole('button', { name: /^Promote/ }).click();
+    await page.locator('.promoted').getByText('changes:').waitFor();
+    let previews = 0;
+    await page.route(/promote/, async route => {
+      const response = await route.fetch();
+      await page.getByText('They are the same.').first().waitFor();
+      previews = await page.locator('.promoted').getByText('changes:').count();
+      await route.fulfill({ response });
+    });
+    await submit(page);
+    expect(previews).toBe(1);
+    expect((await tests.server.api('GET', '/flags/checkout')).body.owner).toBe('ada');
   });
 
   it('is shown again if a flag changed after the review', async () => {

@@ -1,10 +1,10 @@
-import { useEffect } from 'react';
+import { useLayoutEffect } from 'react';
 
 import { isSingleLetter } from './single-letters.ts';
 
-/** Does something when a key is pressed that is a shortcut there. */
+/** Does something when a key is pressed that is a shortcut there, as soon as the page is shown. */
 export const useKey = (key: string, action: () => void): void => {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
       if (event.key !== key || !isSingleLetter(event)) return;
       event.preventDefault();

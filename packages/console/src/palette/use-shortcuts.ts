@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { useLayoutEffect } from 'react';
 
 import { isSingleLetter } from '../app/single-letters.ts';
 
@@ -28,7 +28,7 @@ const opensPalette = ({ key, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent
 /** Opens dialogs and pages by the keyboard. `onOpen` must stay the same function. */
 export const useShortcuts = (onOpen: (dialog: ShortcutDialog) => void): void => {
   const navigate = useNavigate();
-  useEffect(() => {
+  useLayoutEffect(() => {
     let pressedG = Number.NEGATIVE_INFINITY;
     const press = (event: KeyboardEvent): void => {
       if (opensPalette(event)) {

@@ -9,7 +9,7 @@ import { VirtualList } from '../components/virtual-list.tsx';
 import { overviewOptions } from '../flags/follow-overview.ts';
 import { shownEnvironment, type Environment } from '../flags/overview.ts';
 import { t } from '../i18n/i18n.ts';
-import { PromoteDialog } from './promote-dialog.tsx';
+import { PromoteDialog, type PromotionRequest } from './promote-dialog.tsx';
 
 const FROM = '/signed-in/compare';
 
@@ -113,7 +113,8 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
   const { api, session } = useRouteContext({ from: FROM });
   const flagChoice = useChoice(flags);
   const segmentChoice = useChoice(segments);
-  const [isPromoting, setIsPromoting] = useState(false);
+  // A change of the differences, such as the promotion itself, changes nothing of what is reviewed.
+  const [promotion, setPromotion] = useState<PromotionRequest>();
   const [filter, setFilter] = useState('');
   const lists = { from, to, filter };
   return (
@@ -125,7 +126,9 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
         action={
           <ActionButton
             reason={reasonNotTo(flagChoice.chosen, hasRole(session, 'editor', to), to)}
-            onClick={() => setIsPromoting(true)}
+            onClick={() =>
+              setPromotion({ from, to, flags: flagChoice.chosen, segments: segmentChoice.chosen })
+            }
           >
             {t('compare.promote', { count: flagChoice.chosen.length, to })}
           </ActionButton>
@@ -138,17 +141,13 @@ const Differences = ({ from, to, flags, segments }: DifferencesProps) => {
       </Section>
       <PromoteDialog
         api={api}
-        promotion={
-          isPromoting
-            ? { from, to, flags: flagChoice.chosen, segments: segmentChoice.chosen }
-            : undefined
-        }
+        promotion={promotion}
         onDone={() => {
-          setIsPromoting(false);
+          setPromotion(undefined);
           flagChoice.clear();
           segmentChoice.clear();
         }}
-        onClose={() => setIsPromoting(false)}
+        onClose={() => setPromotion(undefined)}
       />
     </>
   );

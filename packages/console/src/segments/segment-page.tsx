@@ -136,13 +136,21 @@ const SegmentEditor = ({ environment, response, version }: SegmentEditorProps) =
   // A change that is being saved is the person's own. While they choose, later ones wait for the next write.
   const isChangedElsewhere = dialog === undefined && theirs === undefined && version > base.version;
   useEffect(() => {
-    if (!isChangedElsewhere) return;
-    const options = segmentOptions(api, environment, base.key);
-    if (isEdited)
-      void api.procedures.segments.get
-        .query({ environment, key: base.key })
-        .then(setTheirs, () => undefined);
-    else void api.queries.refetchQueries({ queryKey: options.queryKey });
+    if (!isChangedElsewhere) return undefined;
+    if (!isEdited) {
+      const { queryKey } = segmentOptions(api, environment, base.key);
+      void api.queries.refetchQueries({ queryKey });
+      return undefined;
+    }
+    // A response that arrives late would take the place of what the person chooses from.
+    let isNeeded = true;
+    void api.procedures.segments.get.query({ environment, key: base.key }).then(
+      found => isNeeded && setTheirs(found),
+      () => undefined,
+    );
+    return () => {
+      isNeeded = false;
+    };
   }, [api, environment, base.key, isChangedElsewhere, isEdited]);
   return (
     <>
