@@ -23,6 +23,10 @@ const openPalette = async (page: Page): Promise<void> => {
   await page.locator('[role=combobox]:focus').waitFor();
 };
 
+/** Presses the keys of a sequence, which counts only without a pause. */
+const pressInSequence = (page: Page, ...keys: readonly string[]) =>
+  Promise.all(keys.map(key => page.keyboard.press(key)));
+
 const results = (page: Page) => page.locator('.command bdi').allInnerTexts();
 
 describe('the palette', () => {
@@ -33,7 +37,7 @@ describe('the palette', () => {
     await expectSoon(() => results(page).then(([first]) => first)).toBe('old-checkout');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/flags\/old-checkout/);
-    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   });
 
   it('opens pages, and moves with the arrow keys', async () => {
@@ -80,14 +84,12 @@ describe('the palette', () => {
 describe('shortcuts', () => {
   it('open pages, and are listed', async () => {
     const page = await open();
-    await page.keyboard.press('g');
-    await page.keyboard.press('a');
+    await pressInSequence(page, 'g', 'a');
     await page.waitForURL(/\/audit/);
     await page.getByRole('heading', { name: 'Audit' }).waitFor();
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
-    await page.keyboard.press('g');
-    await page.keyboard.press('f');
+    await pressInSequence(page, 'g', 'f');
     expect(page.url()).toContain('/audit');
   });
 
@@ -97,8 +99,7 @@ describe('shortcuts', () => {
     await page.getByRole('link', { name: 'Single letters' }).click();
     await page.getByRole('checkbox', { name: 'Single letters' }).uncheck();
     await page.getByRole('heading', { name: 'Settings' }).click();
-    await page.keyboard.press('g');
-    await page.keyboard.press('f');
+    await pressInSequence(page, 'g', 'f');
     await page.keyboard.press('?');
     expect(await page.getByRole('dialog').count()).toBe(0);
     await openPalette(page);

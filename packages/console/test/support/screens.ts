@@ -48,6 +48,8 @@ const bulkMenu = (name: string): Overlay => ({
   async open(page) {
     await click(page, name);
     await page.getByRole('menuitem').first().click();
+    // The menu is there until it has been closed.
+    await page.getByRole('dialog').waitFor();
   },
 });
 
