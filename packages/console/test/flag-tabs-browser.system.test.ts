@@ -1,7 +1,15 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 
-import { findBarriers, openPage, signIn, type PageOptions } from './support/console-page.ts';
+import { startServer } from '../../../server/test/support/server.ts';
+import { stoppedClock } from '../../../server/test/support/shifted-clock.ts';
+import {
+  closePages,
+  findBarriers,
+  openPage,
+  signIn,
+  type PageOptions,
+} from './support/console-page.ts';
 import { expectSoon, setUpConsole } from './support/console-tests.ts';
 
 const tests = setUpConsole();
@@ -142,16 +150,24 @@ describe('the usage of a flag', () => {
     page.getByRole('table', { name }).getByRole('row').allInnerTexts();
 
   it('is by variant and by reason, over time, with the changes of the flag', async () => {
-    await create('checkout');
+    await using server = await startServer({
+      console: tests.built.source,
+      clock: stoppedClock(),
+    });
+    await server.api('POST', '/flags', {
+      body: { key: 'checkout', enabled: true, defaultVariant: 'off', rules: [RULE] },
+    });
     for (const plan of ['pro', 'team', 'free'])
-      await tests.server.api('POST', '/evaluate', {
+      await server.api('POST', '/evaluate', {
         body: { flagKey: 'checkout', context: { targetingKey: 'ada', plan } },
       });
-    await tests.server.api('PATCH', '/flags/checkout', { body: { owner: 'ada' } });
-    await expectSoon(
-      async () => (await tests.server.api('GET', '/usage?flag=checkout')).body.total,
-    ).toBe(3);
-    const page = await open('/flags/checkout?tab=usage');
+    await server.api('PATCH', '/flags/checkout', { body: { owner: 'ada' } });
+    await expectSoon(async () => (await server.api('GET', '/usage?flag=checkout')).body.total).toBe(
+      3,
+    );
+    const url = await server.listen();
+    const page = await openPage(tests.browser, `${url}/flags/checkout?tab=usage`);
+    await signIn(page);
     await page.locator('.chart canvas').waitFor();
     expect(await table(page, 'The whole time')).toEqual([
       'Variant\tEvaluations\tShare',
@@ -170,6 +186,7 @@ describe('the usage of a flag', () => {
     const numbers = page.getByRole('region', { name: 'All numbers as a table' });
     await expectSoon(() => numbers.getByRole('cell').first().innerText()).toBe('2');
     expect(await findBarriers(page)).toEqual([]);
+    await closePages(tests.browser);
   });
 
   it('is empty until an application evaluates it', async () => {
