@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
+import { INIT, useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
 
 const ADA = { targetingKey: 'ada', plan: 'pro' };
 
@@ -31,7 +31,7 @@ const greeting = (text: string) => ({
 
 const start = (options: object = {}, context: object = ADA) =>
   visitor.page.evaluate(([all, given]) => pennon.start(all, given), [
-    { url: proxy().url, key: flags.key, ...options },
+    { url: proxy().url, key: flags.key, ...INIT, ...options },
     { ...context },
   ] as const);
 
@@ -144,7 +144,7 @@ describe('a page', () => {
     proxy().injectFault({ type: 'cut' });
     proxy().cutConnections();
     await visitor.page.reload();
-    await start({}, { targetingKey: 'bob' });
+    await start({ initTimeoutMs: 200 }, { targetingKey: 'bob' });
     await expect.poll(status, PATIENCE).toBe('ERROR');
     await expect.poll(shown, PATIENCE).toBe('the default');
   });

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 
 import { loggedEvents, startExperiment } from '../../../packages/sync/test/support/experiment.ts';
-import { useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
+import { INIT, useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
 
 const browser = useBrowser();
 const flags = useFlagServer();
@@ -21,11 +21,21 @@ const respond = (status = 202) =>
 
 beforeEach(() => respond());
 
-const start = (options: object = {}) =>
-  visitor.page.evaluate(([all, context]) => pennon.start(all, context), [
-    { url: proxy().url, key: flags.key, ...options },
+const MINUTE_MS = 60_000;
+
+/** Starts the provider in pages without time, which send nothing by themselves, and wait for each response. */
+const start = async (options: object = {}) => {
+  const { clock } = visitor.page;
+  await clock.install({ time: Date.now() - MINUTE_MS });
+  await clock.pauseAt(Date.now());
+  await visitor.page.evaluate(([all, context]) => pennon.start(all, context), [
+    { url: proxy().url, key: flags.key, ...INIT, ...options },
     { targetingKey: 'ada' },
   ] as const);
+};
+
+const passTwoSeconds = () => visitor.page.clock.runFor(2_000);
+
 const visit = () =>
   visitor.page.evaluate(() => {
     pennon.valueOf('checkout');
@@ -77,6 +87,8 @@ it('a tab that is closed sends a beacon', async () => {
 it('a page that stays sends a request two seconds later, or at once if it is flushed', async () => {
   await start();
   await visit();
+  expect(requests()).toEqual([]);
+  await passTwoSeconds();
   await expect.poll(batches).toMatchObject([{ sequence: 1, events: EVENTS }]);
   await visitor.page.evaluate(() => pennon.track('bought'));
   expect(await visitor.page.evaluate(() => pennon.flush())).toBe(true);
@@ -94,6 +106,7 @@ it('what a server does not accept is sent by the next page of the site, once', a
   proxy().injectFault({ type: 'cut' }, /\/api\/v1\/events/);
   await start();
   await visit();
+  await passTwoSeconds();
   await expect.poll(() => proxy().count(/\/events/)).toBeGreaterThan(0);
   respond();
   const tab = await visitor.openTab();

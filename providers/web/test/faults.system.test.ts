@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../packages/sync/test/support/proxy.ts';
 import { PennonWebProvider } from '../src/index.ts';
 import { useOpenFeature } from './support/open-feature.ts';
-import { greeting as flag, useFlagServer, useProxy } from './support/visitor.ts';
+import { greeting as flag, INIT, useFlagServer, useProxy } from './support/visitor.ts';
 
 const client = OpenFeature.getClient();
 const flags = useFlagServer();
@@ -19,6 +19,7 @@ beforeEach(async () => {
       key: flags.key,
       storage: null,
       pollIntervalMs: 1_000,
+      ...INIT,
     }),
     { targetingKey: 'ada' },
   );

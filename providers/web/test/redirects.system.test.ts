@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { startProxy } from '../../../packages/sync/test/support/proxy.ts';
+import { TIMEOUT_MS } from './support/browser.ts';
 import { servePages } from './support/pages.ts';
 import { greeting, useBrowser, useFlagServer } from './support/visitor.ts';
 
@@ -16,6 +17,7 @@ const cleanups: (() => unknown)[] = [];
 beforeEach(async () => {
   await flags.server.putFlag('greeting', greeting('Hello'));
   page = await browser().newPage();
+  page.setDefaultTimeout(TIMEOUT_MS);
 });
 afterEach(async () => {
   await page.close();
@@ -77,8 +79,9 @@ it.each([301, 302, 303, 307, 308])(
     await start(origin);
     expect(await page.evaluate(() => pennon.status())).toBe('ERROR');
     // The stream follows the poll at once, so the last error may be that of either.
-    const error = (await page.evaluate(() => pennon.lastError()))?.replace('/stream', '');
-    expect(error).toContain(`${origin}/api/v1/evaluations redirects to `);
+    const error = async () =>
+      (await page.evaluate(() => pennon.lastError()))?.replace('/stream', '');
+    await expect.poll(error, PATIENCE).toContain(`${origin}/api/v1/evaluations redirects to `);
     expect(new Set(other.requests.map(({ method }) => method))).toEqual(new Set(['GET']));
     expect(other.transcript()).not.toContain(flags.key);
   },

@@ -1,7 +1,14 @@
 import type { Page } from 'playwright-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { greeting, useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
+import {
+  greeting,
+  INIT,
+  useBrowser,
+  useFlagServer,
+  useProxy,
+  useVisitor,
+} from './support/visitor.ts';
 
 const browser = useBrowser();
 const flags = useFlagServer();
@@ -22,7 +29,7 @@ const overview = async () => sorted(await overviewOf(visitor.page));
 /** Starts a provider in each of these domains of the page, all with the targeting key of their domain. */
 const startAll = (page: Page, domains: string[], options: object = {}) =>
   page.evaluate(([all, names]) => pennon.startAll(all, [...names]), [
-    { url: proxy().url, key: flags.key, pollIntervalMs: 1_000, ...options },
+    { url: proxy().url, key: flags.key, pollIntervalMs: 1_000, ...INIT, ...options },
     domains,
   ] as const);
 
@@ -33,7 +40,7 @@ const domainsOf = (count: number): string[] =>
 const otherRequest = (): Promise<string> =>
   visitor.page.evaluate(
     url =>
-      fetch(url, { mode: 'no-cors', signal: AbortSignal.timeout(5_000) }).then(
+      fetch(url, { mode: 'no-cors', signal: AbortSignal.timeout(60_000) }).then(
         () => 'answered',
         () => 'queued',
       ),
@@ -62,7 +69,7 @@ describe('a page with two copies of the package', () => {
 
   const startInCopy = (domains: string[], options: object = {}) =>
     visitor.page.evaluate(([all, names]) => pennon.copy?.startAll(all, [...names]), [
-      { url: proxy().url, key: flags.key, pollIntervalMs: 1_000, ...options },
+      { url: proxy().url, key: flags.key, pollIntervalMs: 1_000, ...INIT, ...options },
       domains,
     ] as const);
   const streams = () => proxy().requests.filter(({ path }) => path.endsWith('/stream')).length;

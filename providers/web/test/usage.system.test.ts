@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest';
 
-import { greeting, useBrowser, useFlagServer, useProxy, useVisitor } from './support/visitor.ts';
+import {
+  greeting,
+  INIT,
+  useBrowser,
+  useFlagServer,
+  useProxy,
+  useVisitor,
+} from './support/visitor.ts';
 
 const browser = useBrowser();
 const flags = useFlagServer();
@@ -18,7 +25,7 @@ const total = async (flag: string) => {
 const open = async (flag: string, options: object = {}) => {
   await flags.server.putFlag(flag, greeting('Hello'));
   await visitor.page.evaluate(([all, given]) => pennon.start(all, given), [
-    { url: proxy().url, key: flags.key, ...options },
+    { url: proxy().url, key: flags.key, ...INIT, ...options },
     { targetingKey: 'ada' },
   ] as const);
   for (let call = 0; call < 3; call += 1)

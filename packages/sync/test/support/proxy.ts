@@ -24,7 +24,7 @@ export type ProxiedRequest = {
   readonly method: string;
   readonly path: string;
   readonly at: number;
-  /** The body so far, of a request that the proxy responds to itself. */
+  /** The body, of a request that the proxy responds to itself. */
   body: string;
 };
 
@@ -155,7 +155,8 @@ export const startProxy = async (initialTarget: string): Promise<Proxy> => {
     if (fault?.type === 'cut') return void response.destroy();
     if (fault?.type === 'respond') {
       request.on('data', (chunk: Buffer) => (proxied.body += chunk.toString()));
-      return void response.writeHead(fault.status, fault.headers).end(fault.body);
+      request.on('end', () => response.writeHead(fault.status, fault.headers).end(fault.body));
+      return;
     }
     forward(request, response, fault);
   };

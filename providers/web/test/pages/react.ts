@@ -1,7 +1,7 @@
 /** A React page with one component per flag. One of them suspends until there are values. */
 import { OpenFeatureProvider, useStringFlagValue, useSuspenseFlag } from '@openfeature/react-sdk';
 import { OpenFeature } from '@openfeature/web-sdk';
-import { createElement, Suspense } from 'react';
+import { createElement, Suspense, useLayoutEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { PennonWebProvider } from '../../src/index.ts';
@@ -11,14 +11,17 @@ const renders: Record<string, number> = {};
 const violations: string[] = [];
 document.addEventListener('securitypolicyviolation', event => violations.push(event.blockedURI));
 
-const show = (name: string, text: string) => {
-  renders[name] = (renders[name] ?? 0) + 1;
+/** Shows a text. React may begin a render again before anything is shown, so only what is shown counts. */
+const useShown = (name: string, text: string) => {
+  useLayoutEffect(() => {
+    renders[name] = (renders[name] ?? 0) + 1;
+  });
   return createElement('p', { id: name }, text);
 };
 
-const Left = () => show('left', useStringFlagValue('left', 'the default'));
-const Right = () => show('right', useStringFlagValue('right', 'the default'));
-const Suspended = () => show('suspended', useSuspenseFlag('suspended', 'the default').value);
+const Left = () => useShown('left', useStringFlagValue('left', 'the default'));
+const Right = () => useShown('right', useStringFlagValue('right', 'the default'));
+const Suspended = () => useShown('suspended', useSuspenseFlag('suspended', 'the default').value);
 
 const tree = () =>
   createElement(

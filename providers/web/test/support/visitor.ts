@@ -15,6 +15,9 @@ const required = <Value>(value: Value | undefined): Value => {
   return value;
 };
 
+/** The default is too short for a busy machine: the provider would be ready only after an error. */
+export const INIT = { initTimeoutMs: TIMEOUT_MS } as const;
+
 /** Starts a server for all tests of a file, and creates a client key. */
 export const useFlagServer = () => {
   let server: FlagServer | undefined;
