@@ -141,6 +141,7 @@ describe('the page of a flag', () => {
       );
     });
     await add('Segment');
+    await page.getByRole('combobox', { name: 'Segment', exact: true }).selectOption('staff');
     await add('Flag');
     await page.getByRole('checkbox', { name: 'on', exact: true }).check();
     await add('Group');

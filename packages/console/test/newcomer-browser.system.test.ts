@@ -82,7 +82,7 @@ function describeJourneys(open: () => Promise<Store>): void {
     await signIn(page);
     await page.getByRole('button', { name: 'New flag' }).first().waitFor();
     await page.keyboard.press('n');
-    await page.getByRole('dialog').waitFor();
+    await page.waitForSelector('[role=dialog] input:focus');
     await page.keyboard.type('new-checkout');
     await page.keyboard.press('Enter');
     await page.waitForURL(/flags\/new-checkout/);
@@ -99,6 +99,7 @@ function describeJourneys(open: () => Promise<Store>): void {
     await page.keyboard.type('50');
     await tabTo(page, page.getByRole('button', { name: 'Review' }));
     await page.keyboard.press('Enter');
+    await page.locator('[role=dialog]:focus-within').waitFor();
     await tabTo(page, page.getByRole('dialog').getByRole('textbox'));
     await page.keyboard.type('By keyboard');
     await tabTo(page, page.getByRole('dialog').locator('[type=submit]:not([aria-disabled=true])'));
@@ -117,6 +118,7 @@ function describeJourneys(open: () => Promise<Store>): void {
     await page.keyboard.press('Enter');
     await tabTo(page, page.getByRole('button', { name: 'Revert to version 1' }));
     await page.keyboard.press('Enter');
+    await page.locator('[role=dialog]:focus-within').waitFor();
     await tabTo(page, page.getByRole('dialog').getByRole('button', { name: 'Revert' }));
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
