@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { copyCheckout, scriptsOf, type Checkout } from './support/checkout.ts';
+import { BUILD_MS, copyCheckout, scriptsOf, type Checkout } from './support/checkout.ts';
 import { parseLog, startProcess, withoutRoot, type ServerProcess } from './support/process.ts';
 
 let checkout: Checkout;
@@ -58,9 +58,11 @@ const evaluate = async ({ url }: ServerProcess): Promise<unknown> => {
 describe('a server in a checkout', () => {
   it('serves the API at once and builds the console beside it; its second start builds nothing', async () => {
     expect(checkout.countBuilds()).toBe(0);
+    const release = checkout.holdBuilds();
     const first = await start();
     expect((await fetch(first.url)).status).toBe(503);
     expect(await evaluate(first)).toMatchObject({ value: true });
+    release();
     const scripts = await scriptsOf(first.url);
     for (const name of scripts) expect((await fetch(`${first.url}/${name}`)).status).toBe(200);
     const [folder = ''] = checkout.builds();
@@ -81,7 +83,7 @@ describe('a server in a checkout', () => {
     );
     const server = await start();
     expect(await evaluate(server)).toMatchObject({ value: true });
-    await expect.poll(() => existsSync(file)).toBe(true);
+    await expect.poll(() => existsSync(file), { timeout: BUILD_MS }).toBe(true);
     const builder = Number(readFileSync(file, 'utf8'));
     expect(isRunning(builder)).toBe(true);
     await server.stop();
@@ -89,11 +91,14 @@ describe('a server in a checkout', () => {
   });
 
   it('builds the console again after its sources have changed, and removes the previous build', async () => {
+    checkout.holdBuilds()();
     await scriptsOf((await start()).url);
     const previous = checkout.builds();
     checkout.append('src/main.tsx', '\nexport const more = 1;\n');
+    const release = checkout.holdBuilds();
     const server = await start();
     expect((await fetch(server.url)).status).toBe(503);
+    release();
     await scriptsOf(server.url);
     await expect.poll(checkout.builds).toHaveLength(1);
     expect(checkout.builds()).not.toEqual(previous);
@@ -119,15 +124,17 @@ describe('a server in a checkout', () => {
     expect(await evaluate(server)).toMatchObject({ value: true });
     expect((await fetch(server.url)).status).toBe(404);
     expect(server.output()).not.toContain('The console is at');
-    expect(linesAboutConsole(server)).toEqual([
-      expect.objectContaining({ level: 40, reason: expect.stringContaining('nowhere') }),
-    ]);
+    await expect
+      .poll(() => linesAboutConsole(server))
+      .toEqual([
+        expect.objectContaining({ level: 40, reason: expect.stringContaining('nowhere') }),
+      ]);
   });
 
   it('logs one line if the console cannot be built, and serves everything else', async () => {
     checkout.append('src/main.tsx', "\nimport './nothing.ts';\n");
     const server = await start();
-    await expect.poll(() => server.log()).toContain('could not be built');
+    await expect.poll(() => server.log(), { timeout: BUILD_MS }).toContain('could not be built');
     expect(linesAboutConsole(server)).toEqual([
       expect.objectContaining({ level: 40, reason: expect.stringContaining('nothing.ts') }),
     ]);

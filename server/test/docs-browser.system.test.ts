@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestServer } from './support/server.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
+/** Only for a busy machine. */
+const TIMEOUT_MS = 90_000;
+
 let server: TestServer;
 let browser: Browser;
 let url: string;
@@ -13,6 +16,7 @@ beforeAll(async () => {
   browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu'],
+    timeout: TIMEOUT_MS,
   });
 });
 afterAll(async () => {
@@ -20,8 +24,11 @@ afterAll(async () => {
   await server.close();
 });
 
-const newContext = (width = 1_440): Promise<BrowserContext> =>
-  browser.newContext({ viewport: { width, height: 900 } });
+const newContext = async (width = 1_440): Promise<BrowserContext> => {
+  const context = await browser.newContext({ viewport: { width, height: 900 } });
+  context.setDefaultTimeout(TIMEOUT_MS);
+  return context;
+};
 
 const open = async (context: BrowserContext): Promise<Page> => {
   const page = await context.newPage();

@@ -30,6 +30,8 @@ export type Checkout = {
   readonly replaceBuilder: (text: string) => void;
   /** Returns how often the console has been built since the first call. */
   readonly countBuilds: () => number;
+  /** Makes builds wait. Returns a function that lets them continue. */
+  readonly holdBuilds: () => () => void;
   readonly remove: () => void;
 };
 
@@ -48,6 +50,8 @@ export const copyCheckout = (): Checkout => {
   const dist = join(sources, 'dist');
   const builder = join(sources, 'build.ts');
   const log = join(directory, 'builds.log');
+  const hold = join(directory, 'builds.held');
+  const waiting = `while ((await import('node:fs')).existsSync('${hold}')) await new Promise(resolve => setTimeout(resolve, 50));\n`;
   const append = (file: string, text: string) => appendFileSync(join(sources, file), text);
   return {
     directory,
@@ -62,9 +66,18 @@ export const copyCheckout = (): Checkout => {
       }
       return readFileSync(log, 'utf8').length;
     },
+    holdBuilds: () => {
+      writeFileSync(hold, '');
+      const text = readFileSync(builder, 'utf8');
+      if (!text.startsWith(waiting)) writeFileSync(builder, waiting + text);
+      return () => rmSync(hold);
+    },
     remove: () => rmSync(directory, { recursive: true }),
   };
 };
+
+/** A build takes long on a busy machine. Less than a test has. */
+export const BUILD_MS = 240_000;
 
 /** Waits for the console, and returns the names of its scripts. */
 export const scriptsOf = async (url: string): Promise<string[]> => {
@@ -74,6 +87,6 @@ export const scriptsOf = async (url: string): Promise<string[]> => {
     text = await response.text();
     return response.status;
   };
-  await expect.poll(open, { timeout: 90_000, interval: 200 }).toBe(200);
+  await expect.poll(open, { timeout: BUILD_MS, interval: 200 }).toBe(200);
   return [...text.matchAll(/assets\/[\w-]+\.js/g)].map(([name]) => name);
 };
