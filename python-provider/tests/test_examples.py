@@ -165,7 +165,9 @@ def test_celery_tasks_get_flags_after_a_start_while_the_server_is_down(
 
 def _checkout(server: FlagServer, variables: dict[str, str]) -> str:
     """The result of the task, sent by another process."""
-    script = "from celery_worker import checkout; print(checkout.delay('ada').get(timeout=60))"
+    # A busy machine takes long to start the worker.
+    result = f"checkout.delay('ada').get(timeout={5 * LONG_S})"
+    script = f"from celery_worker import checkout; print({result})"
     return subprocess.check_output(
         [sys.executable, "-c", script],
         env=environment_of(server, **variables),
