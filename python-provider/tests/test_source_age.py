@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from faults import fails_with
 from flag_server import FLAG_SET_ROUTES, KEY, FlagServer
 from openfeature import api
 from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 from openfeature.provider import ProviderStatus
 
@@ -83,6 +85,23 @@ def test_the_event_that_a_provider_is_stale_follows_the_event_of_its_start(
     eventually(lambda: "pennon PROVIDER_STALE" in events)
     # The SDK begins with a provider of its own.
     assert events[1:] == ["pennon PROVIDER_READY", "pennon PROVIDER_STALE"]
+
+
+def test_the_event_that_a_provider_is_stale_waits_for_a_late_thread_of_the_sdk(
+    server: FlagServer, use: Use, client: OpenFeatureClient
+) -> None:
+    class LateThreadProvider(SteadyProvider):
+        def initialize(self, evaluation_context: EvaluationContext) -> None:
+            super().initialize(evaluation_context)
+            # Before the SDK announces the start.
+            time.sleep(10 * self._timing.event_delay_ms / 1_000)
+
+    recorder = EventRecorder(client)
+    server.source_age_ms = 48_000
+    use(LateThreadProvider(url=server.url, key=KEY))
+    assert client.get_provider_status() == ProviderStatus.STALE
+    eventually(lambda: recorder.of(ProviderEvent.PROVIDER_STALE))
+    assert client.get_provider_status() == ProviderStatus.STALE
 
 
 def test_a_provider_connects_again_while_its_server_is_cut_off(

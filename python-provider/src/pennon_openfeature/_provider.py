@@ -165,7 +165,9 @@ class PennonProvider(Resolvers):
         )
         for warning in option_warnings(given, self._options):
             logger.warning("%s", warning)
-        self._state = ProviderStateMachine(self.emit, self._set_status, self._timing.event_delay_ms)
+        self._state = ProviderStateMachine(
+            self.emit, self._set_status, self._is_announced, self._timing.event_delay_ms
+        )
         self._session: Session | None = None
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002
@@ -241,8 +243,15 @@ class PennonProvider(Resolvers):
 
     def _set_status(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
         """Does nothing before the SDK has announced the start, which sets the status again."""
-        if provider_registry.get_provider_status(self) != ProviderStatus.NOT_READY:
+        if self._has_status():
             provider_registry._update_provider_status(self, event, details)
+
+    def _is_announced(self) -> bool:
+        """Whether the SDK has announced the start. An application may call `initialize` itself."""
+        return getattr(self, "_on_emit", None) is None or self._has_status()
+
+    def _has_status(self) -> bool:
+        return provider_registry.get_provider_status(self) != ProviderStatus.NOT_READY
 
     def __hash__(self) -> int:
         # The SDK looks up a status by the hash of its provider, and calls nothing else for that.

@@ -50,10 +50,19 @@ class ProviderStateMachine:
     status is not: it must not be READY for that moment if the flags may be out of date.
     """
 
-    def __init__(self, emit: Emit, set_status: Emit, event_delay_ms: float) -> None:
-        """`set_status` does what `emit` does to the status, and calls no handlers."""
+    def __init__(
+        self,
+        emit: Emit,
+        set_status: Emit,
+        is_announced: Callable[[], bool],
+        event_delay_ms: float,
+    ) -> None:
+        """`set_status` does what `emit` does to the status, and calls no handlers.
+        `is_announced` returns whether the SDK has set the status that follows from the start.
+        """
         self._emit = emit
         self._set_status = set_status
+        self._is_announced = is_announced
         self._event_delay_s = event_delay_ms / 1_000
         # The SDK may call `correct_status` while it handles an event.
         self._lock = threading.RLock()
@@ -77,11 +86,13 @@ class ProviderStateMachine:
             if self._state == "closed":
                 return
             self._state, self._holds_events = state, True
-            if is_before_fork():
-                return
-            self._delay = threading.Timer(self._event_delay_s, self._end_delay)
-            self._delay.daemon = True
-            self._delay.start()
+            if not is_before_fork():
+                self._start_delay()
+
+    def _start_delay(self) -> None:
+        self._delay = threading.Timer(self._event_delay_s, self._after_delay)
+        self._delay.daemon = True
+        self._delay.start()
 
     def update(self, state: ServedState, message: str | None = None) -> None:
         with self._lock:
@@ -121,6 +132,16 @@ class ProviderStateMachine:
         """A thread of the parent may hold the lock, and its timers do not run in the child."""
         self._lock = threading.RLock()
         self._end_delay()
+
+    def _after_delay(self) -> None:
+        with self._lock:
+            if self._state == "closed":
+                return
+            # The thread of the SDK may be late on a busy machine.
+            if self._is_announced():
+                self._end_delay()
+            else:
+                self._start_delay()
 
     def _end_delay(self) -> None:
         with self._lock:
