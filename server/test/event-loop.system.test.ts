@@ -14,6 +14,27 @@ const FLAGS = 4_000;
 /** How often a large request, or a request for a large response, is sent at most. */
 const RUNS = 3;
 
+/** Does work as a step of a run. Returns its result. */
+type Measure = <Result>(step: string, work: () => Promise<Result>) => Promise<Result>;
+
+/**
+ * Returns the steps that hold the event loop in every run, with their times. A major garbage collection can be part of a
+ * step, but not of the same one in each run.
+ */
+const longSteps = async (
+  run: (measure: Measure) => Promise<void>,
+): Promise<(readonly [step: string, ms: number])[]> => {
+  const shortest = new Map<string, number>();
+  const long = () => [...shortest].filter(([, ms]) => ms >= MAX_TURN_MS);
+  for (let count = 0; count === 0 || (count < RUNS && long().length > 0); count += 1)
+    await run(async (step, work) => {
+      const { result, ms } = await longestTurnMs(work);
+      shortest.set(step, Math.min(ms, shortest.get(step) ?? ms));
+      return result;
+    });
+  return long();
+};
+
 const redis = useRedis();
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map(store => store.close())));
@@ -49,15 +70,10 @@ describe.each([
       'flag set': read('/api/v1/flag-set?environment=production', FLAGS * 3_000),
       overview: read('/api/v1/overview', FLAGS * 200),
     };
-    // A major garbage collection can be part of a turn, but not of the same one in each run.
-    const shortest = new Map<string, number>();
-    const long = () => [...shortest].filter(([, ms]) => ms >= MAX_TURN_MS);
-    for (let run = 0; run === 0 || (run < RUNS && long().length > 0); run += 1)
-      for (const [step, work] of Object.entries(steps)) {
-        const { ms } = await longestTurnMs(work);
-        shortest.set(step, Math.min(ms, shortest.get(step) ?? ms));
-      }
-    expect([name, ...long()]).toEqual([name]);
+    const long = await longSteps(async measure => {
+      for (const [step, work] of Object.entries(steps)) await measure(step, work);
+    });
+    expect([name, ...long]).toEqual([name]);
   });
 });
 
@@ -95,31 +111,34 @@ describe('a write of a large flag', () => {
     ['versions', rulesOf(100, (rule, i) => on('semverGreaterThan', `1.${rule}.${i}`))],
     ['dates', rulesOf(60, () => on('before', '2026-01-31T12:00:00Z'))],
   ])('with many %s lets other requests through', async (_, rules) => {
-    await using server = await startServer();
     const flag = { enabled: true, rules };
-    for (const [method, body] of [
-      ['PUT', flag],
-      ['PUT', { ...flag, clientVisible: true }],
-      ['PATCH', { enabled: false }],
-    ] as const) {
-      const { result, ms } = await longestTurnMs(() =>
-        server.api(method, '/flags/large', { body }),
-      );
-      expect([result.body.error, ms < MAX_TURN_MS || ms]).toEqual([undefined, true]);
-    }
+    const long = await longSteps(async measure => {
+      await using server = await startServer();
+      for (const [step, method, body] of [
+        ['create', 'PUT', flag],
+        ['replace', 'PUT', { ...flag, clientVisible: true }],
+        ['change', 'PATCH', { enabled: false }],
+      ] as const) {
+        const result = await measure(step, () => server.api(method, '/flags/large', { body }));
+        expect([step, result.body.error]).toEqual([step, undefined]);
+      }
+    });
+    expect(long).toEqual([]);
   });
 
   it('with many lists, of which a segment has as many, lets other requests through', async () => {
-    await using server = await startServer();
     const body = { conditions: many(48, list => on('in', numbers(list))) };
-    const { result, ms } = await longestTurnMs(() => server.api('PUT', '/segments/s', { body }));
-    expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([201, true]);
+    const long = await longSteps(async measure => {
+      await using server = await startServer();
+      const { status } = await measure('create', () => server.api('PUT', '/segments/s', { body }));
+      expect(status).toBe(201);
+    });
+    expect(long).toEqual([]);
   });
 });
 
 describe('many large flags', () => {
   it('let other requests through when they are first evaluated after a change', async () => {
-    await using server = await startServer();
     const conditions = Array.from({ length: 40 }, (_, index) => ({
       attribute: `a${index}`,
       operator: 'equals',
@@ -127,13 +146,17 @@ describe('many large flags', () => {
     }));
     const rules = Array.from({ length: 190 }, () => ({ conditions }));
     const keys = Array.from({ length: 30 }, (_, index) => `f${index}`);
-    for (const key of keys)
-      await server.api('PUT', `/flags/${key}`, { body: { enabled: true, rules } });
-    const url = `${await server.listen()}/api/v1/evaluations?environment=production`;
     const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ context: { targetingKey: 'user' } });
-    const { result, ms } = await longestTurnMs(() => fetch(url, { method: 'POST', headers, body }));
-    expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([200, true]);
+    const long = await longSteps(async measure => {
+      await using server = await startServer();
+      for (const key of keys)
+        await server.api('PUT', `/flags/${key}`, { body: { enabled: true, rules } });
+      const url = `${await server.listen()}/api/v1/evaluations?environment=production`;
+      const evaluate = () => fetch(url, { method: 'POST', headers, body });
+      expect((await measure('evaluate', evaluate)).status).toBe(200);
+    });
+    expect(long).toEqual([]);
   });
 });
 
@@ -175,7 +198,6 @@ it('the first request for the description of the API lets other requests through
 
 describe('patterns that take long to compile', () => {
   it('do not hold the event loop in a small import', async () => {
-    await using server = await startServer();
     const matches = {
       attribute: 'plan',
       operator: 'matches' as const,
@@ -185,10 +207,13 @@ describe('patterns that take long to compile', () => {
       description: '',
       rules: [{ id: 'heavy', conditions: [matches], variant: 'on' }],
     }).toString();
-    const { result, ms } = await longestTurnMs(() =>
-      server.request('POST', '/api/v1/import?overwrite=true', { key: ADMIN_KEY, text }),
-    );
-    expect([result.status, ms < MAX_TURN_MS || ms]).toEqual([200, true]);
+    const path = '/api/v1/import?overwrite=true';
+    const long = await longSteps(async measure => {
+      await using server = await startServer();
+      const { status } = await measure('import', () => server.request('POST', path, { text }));
+      expect(status).toBe(200);
+    });
+    expect(long).toEqual([]);
     expect(text.length).toBeLessThan(16 * 1024);
   });
 });

@@ -69,5 +69,6 @@ it('PENNON_EVENTS_LOG_MIB limits the log of the embedded store', async () => {
   };
   await expect.poll(isSmall).toBe(true);
   expect(await size()).toBeGreaterThan(800_000);
+  await server.close();
   rmSync(directory, { recursive: true });
 });

@@ -75,7 +75,7 @@ const launch = async (
     child.once('error', reject);
     const collect = (chunk: Buffer) => {
       output += chunk.toString();
-      const found = /"pid":(\d+).*listening at (http:[^"]+)/.exec(output);
+      const found = /"pid":(\d+).*listening at (http:[^"]+)"/.exec(output);
       if (found === null) return;
       servers.add(Number(found[1]));
       resolve(String(found[2]));

@@ -36,15 +36,21 @@ describe('the README', () => {
     it('works as printed: a flag is created, explained and seen to change live', async () => {
       const server = await startProcess({ env: { PENNON_DATA: join(directory, 'pennon-data') } });
       const [, printed = ''] = /## Quick start[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? [];
-      const script = printed.replaceAll('http://127.0.0.1:4400', server.url);
+      // On a busy machine, what a reader waits a second for takes longer.
+      const script = `sleep() { read -r; }\n${printed.replaceAll('http://127.0.0.1:4400', server.url)}`;
       const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], {
         cwd: directory,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['pipe', 'pipe', 'pipe'],
       });
       let output = '';
       shell.stdout.on('data', chunk => (output += String(chunk)));
       shell.stderr.on('data', chunk => (output += String(chunk)));
-      await once(shell, 'close');
+      const ended = once(shell, 'close');
+      for (const event of ['event: set', 'event: change']) {
+        await expect.poll(() => output).toContain(event);
+        shell.stdin.write('\n');
+      }
+      await ended;
       expect(output).toContain('"key":"new-checkout"');
       expect(output).toMatch(/"flagKey":"new-checkout","enabled":(true|false),.*"trace":/);
       expect(output).toMatch(/event: set\nid: .*\ndata: \{"formatVersion":1/);

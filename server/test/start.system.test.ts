@@ -136,10 +136,10 @@ it('a start with a name as HOST listens on each of its addresses once', async ()
   const urls = ['127.0.0.1', '127.0.0.2'].map(host => `http://${host}:${port}`);
   expect(server.url).toBe(urls[0]);
   for (const url of urls) expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect(await server.stop()).toBe(0);
   expect(parseLog(server.log()).map(({ msg }) => msg)).toEqual(
     urls.map(url => `Server listening at ${url}`),
   );
-  expect(await server.stop()).toBe(0);
 });
 
 describe('a start with PENNON_DATA=:memory:', () => {

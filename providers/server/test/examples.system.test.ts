@@ -19,8 +19,14 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-const start = (name: string, env: Readonly<Record<string, string>>) => {
-  const child = spawn(process.execPath, [join(EXAMPLES, name)], {
+/** Makes the timers of a process ten times as slow, so that it waits for flags as long as a busy machine takes. */
+const PATIENT = `--import=data:text/javascript,${encodeURIComponent(`
+  const real = setTimeout;
+  globalThis.setTimeout = (callback, ms, ...args) => real(callback, ms * 10, ...args);
+`)}`;
+
+const start = (name: string, env: Readonly<Record<string, string>>, ...options: string[]) => {
+  const child = spawn(process.execPath, [...options, join(EXAMPLES, name)], {
     env: { ...compileCache, PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -31,8 +37,8 @@ const start = (name: string, env: Readonly<Record<string, string>>) => {
   return { child, output: () => output, exited: once(child, 'close') };
 };
 
-const run = async (name: string, env: Readonly<Record<string, string>>) => {
-  const { output, exited } = start(name, env);
+const run = async (...args: Parameters<typeof start>) => {
+  const { output, exited } = start(...args);
   const [code] = await exited;
   return { code, output: output() };
 };
@@ -71,7 +77,7 @@ it('the examples are those that these tests run', () => {
 });
 
 it('the script prints the value, or the default value while the server is down', async () => {
-  const up = await run('script.ts', settings);
+  const up = await run('script.ts', settings, PATIENT);
   expect(up).toEqual({ code: 0, output: 'new-checkout is on (TARGETING_MATCH)\n' });
   const down = await run('script.ts', await away());
   expect(down.code).toBe(0);
@@ -80,7 +86,7 @@ it('the script prints the value, or the default value while the server is down',
 });
 
 it('several flags are evaluated without promises, also while the server is down', async () => {
-  const { code, output } = await run('several.ts', settings);
+  const { code, output } = await run('several.ts', settings, PATIENT);
   expect(code).toBe(0);
   expect(output).toContain('true TARGETING_MATCH');
   expect(output).toContain("flagKey: 'new-checkout'");
@@ -90,7 +96,7 @@ it('several flags are evaluated without promises, also while the server is down'
 });
 
 it('the service follows changes, and ends on SIGTERM', async () => {
-  const { child, output, exited } = start('service.ts', { ...settings, PORT: '0' });
+  const { child, output, exited } = start('service.ts', { ...settings, PORT: '0' }, PATIENT);
   const url = await addressOf(output);
   expect([await pageOf(url), await pageOf(url, 'ada')]).toEqual(['old checkout', 'new checkout']);
   await server.api('PATCH', 'flags/new-checkout?environment=production', { enabled: false });

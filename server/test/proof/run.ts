@@ -22,6 +22,7 @@ const START = Date.parse('2026-12-01T09:00:30Z');
 /** As long as that, the units of the last minute are not mature, and some others are for some metrics only. */
 const UNTIL_FIRST_LOOK_MS = 75_000;
 const IN_FLIGHT = 4;
+const POLL_MS = 100;
 
 export type RunOptions = {
   readonly store: StoreName;
@@ -87,6 +88,17 @@ const startExperiment = async (servers: ProofServers): Promise<void> => {
     plan: { end: new Date(START + 30 * DAY_MS).toISOString(), units: 1_000_000 },
   });
   await post(`/experiments/${KEY}/start`, {});
+  for (let index = 0; index < servers.count; index += 1) await waitForExperiment(servers, index);
+};
+
+/** Waits until a server has received what was written on another one. It refuses events of unknown experiments. */
+const waitForExperiment = async (servers: ProofServers, index: number): Promise<void> => {
+  const path = production(`/experiments/${KEY}`);
+  const isRunning = async (): Promise<boolean> => {
+    const { body } = await request(servers.url(index), 'GET', path);
+    return Object(body).state === 'running';
+  };
+  while (!(await isRunning())) await sleep(POLL_MS);
 };
 
 /** Sends each batch until it is accepted. The next second begins when all of one are. */
@@ -169,7 +181,6 @@ const toWire = (event: SentEvent): object => {
   };
 };
 
-const POLL_MS = 100;
 const FOLD_TIMEOUT_MS = 600_000;
 
 /** Returns the moments once everything is folded. */

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+
+import { freePort } from '../support/free-ports.ts';
 
 /** A network between a client and a server that can fail. */
 export type Proxy = {
@@ -17,6 +19,8 @@ export type Proxy = {
 
 export const startProxy = async (target: number): Promise<Proxy> => {
   const sockets = new Set<Socket>();
+  // One that no other process is given while the proxy refuses connections.
+  const port = await freePort();
   let losing = false;
 
   const server = createServer(client => {
@@ -30,14 +34,12 @@ export const startProxy = async (target: number): Promise<Proxy> => {
     upstream.on('data', data => losing || client.write(data));
     client.once('close', () => upstream.end());
     upstream.once('close', () => client.destroy());
-  }).listen(0, '127.0.0.1');
+  }).listen(port, '127.0.0.1');
   await once(server, 'listening');
 
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
-
-  const { port } = server.address() as AddressInfo;
 
   return {
     port,

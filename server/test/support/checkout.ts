@@ -28,7 +28,7 @@ export type Checkout = {
   readonly append: (file: string, text: string) => void;
   /** Replaces the program that builds the console. */
   readonly replaceBuilder: (text: string) => void;
-  /** Returns how often the console has been built since the first call. */
+  /** Returns how often a build of the console has begun since the first call. */
   readonly countBuilds: () => number;
   /** Makes builds wait. Returns a function that lets them continue. */
   readonly holdBuilds: () => () => void;
@@ -62,7 +62,9 @@ export const copyCheckout = (): Checkout => {
     countBuilds: () => {
       if (!existsSync(log)) {
         writeFileSync(log, '');
-        append('build.ts', `\n(await import('node:fs')).appendFileSync('${log}', 'x');\n`);
+        // At the beginning, because the console is served before its build has ended.
+        const counting = `(await import('node:fs')).appendFileSync('${log}', 'x');\n`;
+        writeFileSync(builder, counting + readFileSync(builder, 'utf8'));
       }
       return readFileSync(log, 'utf8').length;
     },
