@@ -250,13 +250,15 @@ describe('an evaluation has the same response without and with Fastify', () => {
   });
 
   it('of a server that is stopping, which closes the connection', async () => {
-    const own = await startServer();
+    const clock = createFakeClock();
+    const own = await startServer({ clock });
     const base = `${await own.listen()}/api/v1`;
     const sent = withKey(evaluating, { connection: 'keep-alive' });
     const closing = own.close(1_000);
     const direct = await post(`${base}/evaluate${IN_PRODUCTION}`, sent);
     expect(direct.headers['connection']).toBe('close');
     expect(direct).toEqual(await post(`${base}/%65valuate${IN_PRODUCTION}`, sent));
+    clock.advance(1_000);
     await closing;
   });
 });

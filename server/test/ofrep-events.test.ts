@@ -143,11 +143,13 @@ describe('the response with all flags', () => {
   });
 
   it('leaves the stream out while the server stops', async () => {
-    const server = await startServer();
+    const clock = createFakeClock();
+    const server = await startServer({ clock });
     const key = await server.keyOf('client');
     await requestUriOf(server, key);
     const closing = server.close(200);
     expect((await evaluateAll(server, key)).body).toEqual({ flags: [] });
+    clock.advance(200);
     await closing;
   });
 
