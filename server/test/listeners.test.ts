@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
 import { describe, expect, it } from 'vitest';
 
 import { openStartupServer } from '../src/http/startup-server.ts';
 import { createFakeClock } from './support/fake-clock.ts';
+import { freePort } from './support/free-ports.ts';
 import { ADMIN_KEY, startServer } from './support/server.ts';
 
 const HOST = '127.0.0.1';
@@ -93,9 +94,9 @@ describe('a server with several addresses', () => {
   );
 
   it('leaves out another that is not available, with a warning', async () => {
-    const taken = createServer().listen(0, OTHER);
+    const port = await freePort();
+    const taken = createServer().listen(port, OTHER);
     await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo;
     await using server = await startServer();
     const url = await server.listen({ otherHosts: [OTHER, ABSENT], port });
     expect(url).toBe(`http://${HOST}:${port}`);
