@@ -12,7 +12,7 @@ import { ADMIN_KEY, startServer } from './support/server.ts';
 const MAX_TURN_MS = 100;
 const FLAGS = 4_000;
 /** How often a large request, or a request for a large response, is sent at most. */
-const RUNS = 3;
+const RUNS = 8;
 
 /** Does work as a step of a run. Returns its result. */
 type Measure = <Result>(step: string, work: () => Promise<Result>) => Promise<Result>;
@@ -178,7 +178,7 @@ it('previews of flags with large traces let other requests through', async () =>
   const all = Array.from({ length: 3 }, () => body);
   const turns: number[] = [];
   // A turn can have a garbage collection of what was before; work that holds the event loop does so each time.
-  while (turns.length < 3 && !turns.some(ms => ms < MAX_TURN_MS)) {
+  while (turns.length < RUNS && !turns.some(ms => ms < MAX_TURN_MS)) {
     const { result, ms } = await longestTurnMs(() =>
       Promise.all(all.map(each => server.api('POST', '/evaluations/preview', { body: each }))),
     );
