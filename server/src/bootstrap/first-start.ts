@@ -11,7 +11,7 @@ import { ADMIN_KEY_ID } from '../auth/key-id.ts';
 import type { Random } from '../random.ts';
 import type { Replica } from '../replication/replica.ts';
 import type { KeyDocument, Store } from '../store/store.ts';
-import { CONTROL_LEDGER } from '../store/store.ts';
+import { CONTROL_LEDGER, storeErrorCode } from '../store/store.ts';
 
 /** The environments in a new installation. */
 const INITIAL_ENVIRONMENTS = ['development', 'production'];
@@ -27,7 +27,8 @@ const adminKeyDocument = (secret: string, createdAt: number): KeyDocument => ({
 
 /**
  * Creates the control ledger with the initial environments and the admin key, in one commit. If another
- * server was first, keeps its data and removes ours.
+ * server was first, keeps its data and removes ours. So it does if the commit is refused, because a running server
+ * has marked the store as the one that lost its data: the next attempt creates environments of its own.
  */
 export const initializeStore = async (
   { store, clock, random }: { store: Store; clock: Clock; random: Random },
@@ -36,8 +37,11 @@ export const initializeStore = async (
   const now = clock.now();
   const environments = INITIAL_ENVIRONMENTS.map(key => newEnvironment({ key }, now, random));
   for (const environment of environments) await createLedger(store, environment);
+  const removeEnvironments = async () => {
+    for (const environment of environments) await store.drop(flagSetLedger(environment));
+  };
   const admin = adminKeyDocument(adminKey, now);
-  const { committed } = await store.commit(CONTROL_LEDGER, {
+  const commit = store.commit(CONTROL_LEDGER, {
     expect: 'none',
     writes: {
       environments: new Map(environments.map(environment => [environment.key, environment])),
@@ -48,8 +52,11 @@ export const initializeStore = async (
       auditDraft(SYSTEM, now, keyCreated(admin)),
     ],
   });
-  if (!committed)
-    for (const environment of environments) await store.drop(flagSetLedger(environment));
+  const { committed } = await commit.catch(async (error: unknown) => {
+    if (storeErrorCode(error) === 'missing') await removeEnvironments();
+    throw error;
+  });
+  if (!committed) await removeEnvironments();
 };
 
 /** Makes this secret the admin key. The previous one stops working. */
