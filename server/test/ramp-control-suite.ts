@@ -77,6 +77,13 @@ const pass = async (ms: number): Promise<void> => {
   await new Promise(resolve => setImmediate(resolve));
 };
 
+/** Ticks until something is so. A tick is left out while the one before is still at work. */
+const tickUntil = (look: () => Promise<unknown> = read) =>
+  expect.poll(async () => {
+    await pass(TICK_MS);
+    return look();
+  });
+
 /** Changes the percentage of the rule in the store, past the checks of the server. */
 const changeRule = async (): Promise<void> => {
   const control = await store.read(CONTROL_LEDGER);
@@ -117,17 +124,16 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await pass(HOUR_MS + TICK_MS);
       expect(await status()).toMatchObject({ step: 1, waiting: [{ code: 'units' }] });
       seen(10, 10, 100);
-      clock.jump(TICK_MS);
-      await expect.poll(read).toMatchObject({ step: 2, state: 'running' });
+      await tickUntil().toMatchObject({ step: 2, state: 'running' });
       expect(await percentage()).toBe(10);
       expect((await status()).waiting).toMatchObject([{ code: 'hold' }]);
       // After a day in which no server was there, the next step is still only one.
       clock.jump(24 * HOUR_MS);
-      await expect.poll(read).toMatchObject({ step: 3 });
-      await pass(HOUR_MS - TICK_MS);
+      await tickUntil().toMatchObject({ step: 3 });
+      const endsAt = Date.parse((await read()).stepStartedAt) + HOUR_MS;
+      await pass(endsAt - TICK_MS - clock.now());
       expect((await read()).step).toBe(3);
-      clock.jump(2 * TICK_MS);
-      await expect.poll(read).toMatchObject({ state: 'completed', step: 4 });
+      await tickUntil().toMatchObject({ state: 'completed', step: 4 });
       const items = await audited();
       expect(items[0]).toMatchObject({
         action: 'ramp.complete',
@@ -141,8 +147,7 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await pass(4 * TICK_MS);
       expect(await read()).toMatchObject({ state: 'running' });
       seen(5, 60);
-      clock.jump(TICK_MS);
-      await expect.poll(read).toMatchObject({ state: 'rolledBack', reason: { code: 'harm' } });
+      await tickUntil().toMatchObject({ state: 'rolledBack', reason: { code: 'harm' } });
       expect((await api('GET', '/flags/new-checkout')).rules).toEqual([]);
       const [entry] = await audited();
       if (entry === undefined) throw new Error('no entry');
@@ -171,8 +176,7 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
     it('with onHarm warn is noted once, and does not advance', async () => {
       seen(5, 60);
       await start({ guardrails: [{ metric: 'failed', onHarm: 'warn' }] });
-      clock.jump(TICK_MS);
-      await expect.poll(read).toMatchObject({ noted: [{ code: 'harm' }] });
+      await tickUntil().toMatchObject({ noted: [{ code: 'harm' }] });
       for (let hour = 0; hour < 3; hour += 1) await pass(HOUR_MS);
       const { noted, state, step } = await read();
       expect([noted.length, state, step]).toEqual([1, 'running', 1]);
@@ -183,11 +187,9 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await start();
       await changeRule();
       await expect.poll(percentage).toBe(77);
-      clock.jump(TICK_MS);
-      await expect.poll(read).toMatchObject({ state: 'paused', reason: { code: 'ruleChanged' } });
+      await tickUntil().toMatchObject({ state: 'paused', reason: { code: 'ruleChanged' } });
       seen(5, 60);
-      clock.jump(TICK_MS);
-      await expect.poll(read).toMatchObject({
+      await tickUntil().toMatchObject({
         state: 'rolledBack',
         reason: {
           code: 'harm',
@@ -241,8 +243,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await pass(10 * 60_000);
         expect(await status()).toMatchObject({ step: 1, waiting: [{ code: 'approval' }] });
         await api('POST', '/ramps/checkout/approve');
-        clock.jump(TICK_MS);
-        await expect.poll(read).toMatchObject({ state: 'completed' });
+        await tickUntil().toMatchObject({ state: 'completed' });
       });
 
       it('as a plain schedule without guardrails, with no data', async () => {
@@ -250,8 +251,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await start({ guardrails: [], control: null, steps });
         expect(await status()).toMatchObject({ share: 20, compared: null });
         await pass(HOUR_MS);
-        clock.jump(TICK_MS);
-        await expect.poll(percentage).toBe(70);
+        await tickUntil(percentage).toBe(70);
       });
     });
 
@@ -273,10 +273,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         seen(10, 10);
         await start();
         await api('PATCH', '/flags/new-checkout', { enabled: false });
-        clock.jump(TICK_MS);
-        await expect
-          .poll(read)
-          .toMatchObject({ state: 'paused', reason: { code: 'flagDisabled' } });
+        await tickUntil().toMatchObject({ state: 'paused', reason: { code: 'flagDisabled' } });
         const resumed = await server.api('POST', '/ramps/checkout/resume');
         expect([resumed.status, resumed.body.error.details[0].path]).toEqual([409, 'flag']);
         await api('PATCH', '/flags/new-checkout', { enabled: true });
@@ -291,8 +288,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
       ])('with onHarm %s is %s', async (onHarm, state) => {
         seen(5, 60);
         await start({ guardrails: [{ metric: 'failed', onHarm }] });
-        clock.jump(TICK_MS);
-        await expect.poll(read).toMatchObject({ state, reason: { code: 'harm' } });
+        await tickUntil().toMatchObject({ state, reason: { code: 'harm' } });
       });
 
       it('that a person has paused is still rolled back', async () => {
@@ -300,8 +296,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await start();
         await api('POST', '/ramps/checkout/pause');
         seen(5, 60);
-        clock.jump(TICK_MS);
-        await expect.poll(read).toMatchObject({ state: 'rolledBack' });
+        await tickUntil().toMatchObject({ state: 'rolledBack' });
       });
     });
 
@@ -316,8 +311,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         given.of = at => ({ ...all?.(at), ...moments });
         given.health = health;
         await start();
-        clock.jump(TICK_MS);
-        await expect.poll(read).toMatchObject({
+        await tickUntil().toMatchObject({
           state: 'paused',
           reason: { code: 'mismatch', evidence: { kind: 'mismatch' } },
         });
@@ -328,10 +322,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         const all = given.of;
         given.of = at => ({ ...all?.(at), units: { off: 1_000, on: 1_300 } });
         await start({ onMismatch: 'rollback' });
-        clock.jump(TICK_MS);
-        await expect
-          .poll(read)
-          .toMatchObject({ state: 'rolledBack', reason: { code: 'mismatch' } });
+        await tickUntil().toMatchObject({ state: 'rolledBack', reason: { code: 'mismatch' } });
       });
     });
   });
