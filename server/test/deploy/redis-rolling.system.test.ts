@@ -15,7 +15,8 @@ afterEach(() => stopProxy());
 const start = (port: number) =>
   startServerOn(redis().url, {
     PORT: String(port),
-    PENNON_SHUTDOWN_GRACE: '3',
+    // The default.
+    PENNON_SHUTDOWN_GRACE: '5',
     PENNON_RATE_LIMIT: '0',
   });
 
@@ -31,7 +32,12 @@ it.each([
     const url = `http://127.0.0.1:${proxy}`;
     stopProxy = startProxy(program, { proxy, servers: ports });
     const servers = await Promise.all(ports.map(start));
-    await eventually(async () => (await fetch(`${url}/healthz`)).ok);
+    const isServing = (): Promise<boolean> =>
+      fetch(`${url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await eventually(isServing);
     await request(url, 'POST', production('/flags'), { body: { key: 'f', enabled: true } });
     const body = { flagKey: 'f', context: {} };
     for (const server of servers)

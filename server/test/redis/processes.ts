@@ -70,7 +70,7 @@ type ProcessOptions = {
 };
 
 /** A paused server does not reply. Others do so in time, also on a busy machine. */
-const CLI_TIMEOUT_MS = 10_000;
+const CLI_TIMEOUT_MS = 60_000;
 
 const processOn = ({
   port,
@@ -150,6 +150,11 @@ export const startRedis = async (
   return redis;
 };
 
+/** How long a server may be silent in tests of a failover, which need not wait longer. */
+export const FAILOVER_AFTER_MS = 1_000;
+/** Longer than a busy machine keeps a server from replying. */
+const NO_FAILOVER_MS = 60_000;
+
 export type Sentinels = {
   /** The first one is the initial master. */
   readonly servers: readonly RedisProcess[];
@@ -166,7 +171,10 @@ const MASTER = 'flags';
 
 type SentinelOptions = {
   readonly replicas?: number;
-  /** How long a master may be silent before it is considered down. */
+  /**
+   * How long a master may be silent before it is considered down. By default so long that a busy machine
+   * causes no failover.
+   */
   readonly downAfterMs?: number;
   /** Settings of every Redis. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -177,7 +185,7 @@ type SentinelOptions = {
 /** Starts a master with replicas, and three sentinels. */
 export const startSentinels = async ({
   replicas = 1,
-  downAfterMs = 1_000,
+  downAfterMs = NO_FAILOVER_MS,
   settings: given = {},
   passwords,
 }: SentinelOptions = {}): Promise<Sentinels> => {
@@ -272,6 +280,7 @@ const SLOTS = 16_384;
 
 type ClusterOptions = {
   readonly replicas?: number;
+  /** How long a node may be silent before it is considered down. By default no node ever is. */
   readonly nodeTimeoutMs?: number;
   readonly password?: string;
 };
@@ -279,7 +288,7 @@ type ClusterOptions = {
 /** Starts a cluster of three masters, each with this number of replicas. */
 export const startCluster = async ({
   replicas = 0,
-  nodeTimeoutMs = 1_000,
+  nodeTimeoutMs = NO_FAILOVER_MS,
   password,
 }: ClusterOptions = {}): Promise<ClusterProcesses> => {
   const nodes = await Promise.all(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
+import { systemClock, type Clock } from '../../src/clock.ts';
 import { StoreError, type Ledger, type Store } from '../../src/store/store.ts';
 import {
   auditOf,
@@ -165,13 +166,29 @@ describe('a Cluster with one paused master', () => {
   });
 });
 
+const SLOWER = 20;
+/** A clock that is so slow that a store has enough time to confirm a commit, also on a busy machine. */
+const slowClock: Clock = {
+  now: systemClock.now,
+  monotonic: () => systemClock.monotonic() / SLOWER,
+  after: (ms, callback) => systemClock.after(ms * SLOWER, callback),
+  every: (ms, callback) => systemClock.every(ms * SLOWER, callback),
+};
+
 describe('a commit without a reply', () => {
-  const attempt = async (interrupt: () => void) => {
+  let patient: Store;
+  beforeAll(async () => {
+    patient = await openStore(`redis://127.0.0.1:${proxy.port}`, { clock: slowClock });
+  });
+  afterAll(() => patient.close());
+  beforeEach(() => waitUntilAvailable(patient));
+
+  const attempt = async (writer: Store, interrupt: () => void) => {
     const ledger = newLedger();
-    const first = await write(store, ledger, flags(flag('a')), { audit: [entry('a')] });
+    const first = await write(writer, ledger, flags(flag('a')), { audit: [entry('a')] });
     proxy.loseReplies();
     const commit = { expect: first.id, writes: flags(flag('b')), audit: [entry('b')] };
-    const outcome = outcomeOf(store.commit(ledger, commit));
+    const outcome = outcomeOf(writer.commit(ledger, commit));
     await redisHas(ledger.id, 'b');
     interrupt();
     return { ledger, first, outcome: await outcome };
@@ -183,16 +200,19 @@ describe('a commit without a reply', () => {
   };
 
   it('is confirmed if Redis can be reached again: it was made exactly once', async () => {
-    const { ledger, first, outcome } = await attempt(() => {
+    const { ledger, first, outcome } = await attempt(patient, () => {
       proxy.heal();
       proxy.cut();
     });
     expect(outcome).toMatchObject({ value: { committed: true, change: { previous: first.id } } });
-    expect((await auditOf(store, ledger, { limit: 9 })).map(({ key }) => key)).toEqual(['b', 'a']);
+    expect((await auditOf(patient, ledger, { limit: 9 })).map(({ key }) => key)).toEqual([
+      'b',
+      'a',
+    ]);
   });
 
   it('fails as unknown if Redis cannot be reached; the change is there completely', async () => {
-    const { ledger, outcome } = await attempt(() => undefined);
+    const { ledger, outcome } = await attempt(store, () => undefined);
     expect(outcome).toMatchObject({
       error: { code: 'unavailable', message: expect.stringContaining('not known') },
     });
@@ -206,29 +226,29 @@ describe('a commit without a reply', () => {
   it('is confirmed even if others have committed since', async () => {
     const other = await openStore(`redis://127.0.0.1:${redis().port}`);
     const ledger = newLedger();
-    const first = await write(store, ledger, flags(flag('a')));
+    const first = await write(patient, ledger, flags(flag('a')));
     proxy.loseReplies();
     const commit = { expect: first.id, writes: flags(flag('b')), audit: [entry('b')] };
-    const outcome = store.commit(ledger, commit);
+    const outcome = patient.commit(ledger, commit);
     await redisHas(ledger.id, 'b');
     for (let i = 0; i < 10; i += 1) await write(other, ledger, flags(flag(`c${i}`)));
     proxy.heal();
     proxy.cut();
     expect(await outcome).toMatchObject({ committed: true, change: { previous: first.id } });
-    expect(await auditOf(store, ledger, { limit: 9 })).toHaveLength(1);
+    expect(await auditOf(patient, ledger, { limit: 9 })).toHaveLength(1);
     await other.close();
   });
 
   it('is made once if it was lost on the way to Redis', async () => {
     const ledger = newLedger();
-    const { id } = await write(store, ledger, {});
-    const outcome = store.commit(ledger, {
+    const { id } = await write(patient, ledger, {});
+    const outcome = patient.commit(ledger, {
       expect: id,
       writes: flags(flag('b')),
       audit: [entry('b')],
     });
     proxy.cut();
     expect(await outcome).toMatchObject({ committed: true, change: { previous: id } });
-    expect(await auditOf(store, ledger, { limit: 9 })).toHaveLength(1);
+    expect(await auditOf(patient, ledger, { limit: 9 })).toHaveLength(1);
   });
 });

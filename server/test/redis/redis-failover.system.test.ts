@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Ledger, Store } from '../../src/store/store.ts';
 import { auditOf, entry, flag, flags, newLedger, write } from '../store/fixtures.ts';
-import { eventually, startCluster, startSentinels, type RedisProcess } from './processes.ts';
+import {
+  eventually,
+  FAILOVER_AFTER_MS,
+  startCluster,
+  startSentinels,
+  type RedisProcess,
+} from './processes.ts';
 import { useProcesses } from './setup.ts';
 import { openStore } from './store.ts';
 
@@ -99,7 +105,7 @@ const useStore = (url: () => string): (() => Store) => {
 };
 
 describe('behind Sentinels', () => {
-  const redis = useProcesses(() => startSentinels({ replicas: 2 }));
+  const redis = useProcesses(() => startSentinels({ replicas: 2, downAfterMs: FAILOVER_AFTER_MS }));
   const store = useStore(() => redis().url);
   const master = (): RedisProcess => {
     const port = redis().master();
@@ -114,6 +120,7 @@ describe('behind Sentinels', () => {
       await old.kill();
       await eventually(() => redis().master() !== old.port);
       await old.start();
+      await eventually(() => isReplica(old));
     });
   });
 
@@ -129,9 +136,11 @@ describe('behind Sentinels', () => {
 });
 
 const STORES = 20;
+/** Longer than all stores take to notice that the master is silent, also on a busy machine. */
+const DOWN_AFTER_MS = 12_000;
 
 describe('many servers behind Sentinels', () => {
-  const redis = useProcesses(() => startSentinels({ replicas: 2, downAfterMs: 3_000 }));
+  const redis = useProcesses(() => startSentinels({ replicas: 2, downAfterMs: DOWN_AFTER_MS }));
   let stores: readonly Store[];
   beforeAll(async () => {
     stores = await Promise.all(Array.from({ length: STORES }, () => openStore(redis().url)));
@@ -160,7 +169,7 @@ const canWrite = (store: Store): Promise<boolean> =>
   );
 
 describe('in a Cluster', () => {
-  const redis = useProcesses(() => startCluster({ replicas: 1 }));
+  const redis = useProcesses(() => startCluster({ replicas: 1, nodeTimeoutMs: FAILOVER_AFTER_MS }));
   const store = useStore(() => redis().url);
 
   /** Returns the node that serves a ledger. The other nodes redirect with MOVED. */
@@ -173,6 +182,7 @@ describe('in a Cluster', () => {
       await old?.kill();
       await eventually(() => ownerOf(ledger) !== undefined);
       await old?.start();
+      await eventually(() => old !== undefined && isReplica(old));
     });
   });
 

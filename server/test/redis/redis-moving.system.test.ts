@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { startProcess, type ServerProcess } from '../support/process.ts';
 import { ADMIN_KEY, request, newDirectory, startServerOn, type RedisServer } from './servers.ts';
@@ -14,8 +14,8 @@ const [, printed = ''] = /## Import and export[^]*?```sh\n([^]*?)```/.exec(page)
 
 const redis = useRedis();
 const servers: ServerProcess[] = [];
-afterAll(async () => {
-  await Promise.all(servers.map(server => server.stop('SIGKILL')));
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map(server => server.stop('SIGKILL')));
 });
 
 let directory: string;

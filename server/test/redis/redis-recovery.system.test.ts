@@ -2,10 +2,15 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { initializeStore } from '../../src/bootstrap/first-start.ts';
+import { systemClock } from '../../src/clock.ts';
+import { secureRandom } from '../../src/random.ts';
+import type { Store } from '../../src/store/store.ts';
 import { freePort } from '../support/free-ports.ts';
-import { eventually, startCluster, startSentinels } from './processes.ts';
+import { eventually, FAILOVER_AFTER_MS, startCluster, startSentinels } from './processes.ts';
 import { newDirectory, production, request, startServerOn, type RedisServer } from './servers.ts';
 import { useProcesses, useRedis } from './setup.ts';
+import { openStore } from './store.ts';
 
 const CLI = new URL('../../src/cli.ts', import.meta.url).pathname;
 
@@ -50,6 +55,12 @@ const statuses = (all: readonly RedisServer[], key: string) =>
 const readiness = async (server: RedisServer) => (await server.request('GET', '/readyz')).body;
 const areAll = async (all: readonly RedisServer[], status: string) =>
   (await Promise.all(all.map(readiness))).every(each => each.status === status);
+/** Waits until each server knows what it has lost. Before that it may have noticed only a lost connection. */
+const waitForProblem = (all: readonly RedisServer[]) =>
+  eventually(async () => {
+    const problems = (await Promise.all(all.map(readiness))).map(({ problem }) => problem);
+    return problems.every(problem => problem?.includes('POST /api/v1/restore'));
+  });
 const restore = (server: RedisServer, query = '') =>
   server.request('POST', `/api/v1/restore${query}`);
 const flagsOf = async (server: RedisServer): Promise<string[]> =>
@@ -89,11 +100,14 @@ describe('a Redis that has lost everything', () => {
     const fourth = start(redis().url, { PORT: String(port) });
     const waiting = () =>
       request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
-    await eventually(async () => (await waiting())?.body.status === 'waiting');
-    expect((await waiting())?.body.problem).toContain('POST /api/v1/restore');
+    await eventually(async () => (await waiting())?.body.problem !== undefined);
+    expect((await waiting())?.body).toEqual({
+      status: 'waiting',
+      problem: expect.stringContaining('POST /api/v1/restore'),
+    });
 
-    await eventually(() => areAll(all, 'degraded'));
-    expect((await readiness(first)).problem).toContain('POST /api/v1/restore');
+    await waitForProblem(all);
+    expect(await areAll(all, 'degraded')).toBe(true);
     expect((await first.request('GET', '/api/v1/status')).body).toMatchObject({
       store: 'away',
       problem: expect.stringContaining('pennon restore'),
@@ -180,6 +194,8 @@ describe('a Redis that has lost everything', () => {
     const server = await start(redis().url, { PENNON_INIT: 'empty', PENNON_DATA: directory });
     await put(server, 'f');
     redis().cli('flushall');
+    // The command has no copy, so it needs the mark.
+    await eventually(() => redis().cli('exists', lostKey) === '1');
     const fromServer = runRestore(redis().url, newDirectory());
     expect([fromServer.status, fromServer.output]).toEqual([
       0,
@@ -239,6 +255,21 @@ describe('a Redis that has lost everything', () => {
     expect(await flagsOf(fresh)).toEqual(['f']);
     await put(fresh, 'g');
     await eventually(async () => (await flagsOf(first)).includes('g'));
+  });
+
+  it('and is marked while a server begins with empty data has nothing of that attempt', async () => {
+    const store = await openStore(redis().url);
+    const marked: Store = {
+      ...store,
+      commit(ledger, commit) {
+        if (ledger.kind === 'control') redis().cli('hset', lostKey, 'installation', 'earlier');
+        return store.commit(ledger, commit);
+      },
+    };
+    const options = { store: marked, clock: systemClock, random: secureRandom };
+    await expect(initializeStore(options, 'a-key')).rejects.toMatchObject({ code: 'missing' });
+    expect(redis().cli('keys', '*')).toBe(lostKey);
+    await store.close();
   });
 
   it('a key for one environment cannot restore', async () => {
@@ -318,8 +349,8 @@ describe('a Redis that has lost a part of its data', () => {
     await put(first, 'g');
     for (const server of all) await eventually(async () => (await flagsOf(server)).length === 2);
     lose();
-    await eventually(() => areAll(all, 'degraded'));
-    expect((await readiness(first)).problem).toContain('POST /api/v1/restore');
+    await waitForProblem(all);
+    expect(await areAll(all, 'degraded')).toBe(true);
     expect(await statuses(all, secret)).toEqual([200, 200, 200]);
 
     expect((await restore(first)).status).toBe(200);
@@ -337,7 +368,7 @@ describe('a Redis that has lost a part of its data', () => {
     for (const key of keys) redis().cli('set', key, 'x');
     await eventually(() => redis().cli('exists', ...keys) === '0');
     redis().cli('del', 'pennon:{control:control}:head');
-    await eventually(() => areAll(all, 'degraded'));
+    await waitForProblem(all);
     expect((await restore(first)).status).toBe(200);
     await eventually(() => areAll(all, 'ready'));
   });
@@ -365,7 +396,7 @@ describe('a Cluster that has lost the data of one of its masters', () => {
     const { all, first, secret } = await startThree(cluster().url);
     const holder = cluster().nodes.find(node => node.cli('keys', '*:flags').includes('flagSet'));
     holder?.cli('flushall');
-    await eventually(() => areAll(all, 'degraded'));
+    await waitForProblem(all);
     expect(await statuses(all, secret)).toEqual([200, 200, 200]);
     expect((await restore(first)).status).toBe(200);
     await eventually(() => areAll(all, 'ready'));
@@ -375,7 +406,7 @@ describe('a Cluster that has lost the data of one of its masters', () => {
 });
 
 describe('behind Sentinels, a replica that is promoted empty', () => {
-  const sentinels = useProcesses(() => startSentinels());
+  const sentinels = useProcesses(() => startSentinels({ downAfterMs: FAILOVER_AFTER_MS }));
 
   it('is marked, and restored by one call', async () => {
     const { all, first, secret } = await startThree(sentinels().url);
@@ -386,8 +417,7 @@ describe('behind Sentinels, a replica that is promoted empty', () => {
     replica?.cli('flushall');
     await master?.kill();
     await eventually(() => sentinels().master() === replica?.port);
-    await eventually(() => areAll(all, 'degraded'));
-    await eventually(async () => (await readiness(first)).problem !== undefined);
+    await waitForProblem(all);
     expect(await statuses(all, secret)).toEqual([200, 200, 200]);
     expect((await restore(first)).status).toBe(200);
     await eventually(() => areAll(all, 'ready'));

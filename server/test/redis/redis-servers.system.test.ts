@@ -48,13 +48,13 @@ describe('a first start on an empty Redis', () => {
 
   it('waits, not ready, for servers that have earlier data, and begins without any', async () => {
     const port = await freePort();
+    const since = performance.now();
     const starting = startServerOn(redis().url, { PORT: String(port), PENNON_INIT: '' });
     const readiness = () =>
       request(`http://127.0.0.1:${port}`, 'GET', '/readyz').catch(() => undefined);
     await eventually(async () => (await readiness())?.body.status === 'waiting');
-    const since = performance.now();
     const server = await starting;
-    expect(performance.now() - since).toBeGreaterThan(8_000);
+    expect(performance.now() - since).toBeGreaterThan(10_000);
     expect((await server.request('GET', '/readyz')).body).toEqual({ status: 'ready' });
     await server.stop();
   });

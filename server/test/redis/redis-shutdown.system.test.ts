@@ -3,6 +3,7 @@ import { request as startRequest, type IncomingMessage } from 'node:http';
 
 import { describe, expect, it } from 'vitest';
 
+import { freePort } from '../support/free-ports.ts';
 import { repeat, type Outcome } from '../support/repeat.ts';
 import { startProcess } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
@@ -13,7 +14,7 @@ const redis = useRedis();
 
 const GRACE_S = 3;
 const CLIENTS = 8;
-/** A request can be in flight when the grace period ends. */
+/** No request is sent so shortly before the grace period ends. */
 const MARGIN_MS = 500;
 
 const start = (env: Readonly<Record<string, string>>) =>
@@ -30,6 +31,10 @@ const start = (env: Readonly<Record<string, string>>) =>
 const statuses = (outcomes: readonly Outcome[]) => [
   ...new Set(outcomes.map(({ status }) => status)),
 ];
+
+/** How many processes serve. */
+const countServers = async (url: string): Promise<number> =>
+  (await request(url, 'GET', '/api/v1/status')).body.servers.length;
 
 /** Sends the headers of a write. Returns how to send its body, and the status of the response. */
 const slowWrite = async (url: string) => {
@@ -56,13 +61,18 @@ const slowWrite = async (url: string) => {
 };
 
 describe.each([
-  ['one process on the embedded store', () => ({})],
-  ['one process on Redis', () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty' })],
-  ['three workers', () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty', PENNON_WORKERS: '3' })],
-])('SIGTERM to %s', (_, env) => {
+  ['one process on the embedded store', 1, () => ({})],
+  ['one process on Redis', 1, () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty' })],
+  [
+    'three workers',
+    3,
+    () => ({ REDIS_URL: redis().url, PENNON_INIT: 'empty', PENNON_WORKERS: '3' }),
+  ],
+])('SIGTERM to %s', (_, count, env) => {
   it('breaks no request before the grace period ends, finishes slow ones, and ends within 10 s', async () => {
     redis().cli('flushall');
-    const server = await start(env());
+    const server = await start({ ...env(), PORT: String(await freePort()) });
+    await expect.poll(() => countServers(server.url)).toBe(count);
     const flag = { key: `f-${CLIENTS}`, enabled: true };
     await request(server.url, 'POST', production('/flags'), { body: flag });
     // Each connection may reach another worker, which may not have received the flag yet.
@@ -81,13 +91,17 @@ describe.each([
       until: graceEnds.signal,
     };
     let closing = 0;
+    let graceEndsAt = Infinity;
+    const broken: Outcome[] = [];
     const begun = new Set<number>();
     const clients = Array.from({ length: CLIENTS }, (__, client) =>
       repeat(server.url + production('/evaluate'), {
         ...evaluation,
-        onOutcome({ connection }) {
+        onOutcome(outcome) {
           begun.add(client);
-          closing += connection === 'close' ? 1 : 0;
+          closing += outcome.connection === 'close' ? 1 : 0;
+          // If this process was paused, a request may end after the grace period.
+          if (outcome.status !== 200 && performance.now() < graceEndsAt) broken.push(outcome);
         },
       }),
     );
@@ -103,12 +117,13 @@ describe.each([
     await expect.poll(() => [begun.size, probed.length > 0]).toEqual([CLIENTS, true]);
     const before = closing;
     const startedAt = performance.now();
+    graceEndsAt = startedAt + GRACE_S * 1_000;
     setTimeout(() => graceEnds.abort(), GRACE_S * 1_000 - MARGIN_MS);
     const exit = server.stop('SIGTERM');
     const outcomes = await Promise.all(clients);
+    expect(broken).toEqual([]);
     for (const client of outcomes) {
-      expect(statuses(client)).toEqual([200]);
-      expect(client.at(-1)?.connection).toBe('close');
+      expect(client.findLast(({ status }) => status === 200)?.connection).toBe('close');
       expect(client[0]?.connection).not.toBe('close');
     }
     expect([before, closing > CLIENTS]).toEqual([0, true]);
@@ -126,11 +141,12 @@ describe.each([
 });
 
 it('a second SIGTERM ends the process at once', async () => {
-  const server = await start({ PENNON_SHUTDOWN_GRACE: '60' });
+  const server = await start({ PENNON_SHUTDOWN_GRACE: '300' });
   const first = server.stop('SIGTERM');
+  // A copy of the first signal, as package managers pass on, changes nothing. It is another signal because the system
+  // may deliver two equal ones as one.
+  server.child.kill('SIGINT');
   await expect.poll(() => request(server.url, 'GET', '/readyz')).toMatchObject({ status: 503 });
-  // Copies of the first signal, as package managers pass on, change nothing.
-  server.child.kill('SIGTERM');
   expect((await request(server.url, 'GET', '/healthz')).status).toBe(200);
   await expect
     .poll(
@@ -138,14 +154,14 @@ it('a second SIGTERM ends the process at once', async () => {
         server.child.kill('SIGTERM');
         return server.child.exitCode;
       },
-      { interval: 600, timeout: 40_000 },
+      { interval: 600 },
     )
     .toBe(0);
   expect(await first).toBe(0);
 });
 
 it('streams end one after the other during the grace period, and new ones go elsewhere', async () => {
-  const server = await start({ PENNON_SHUTDOWN_GRACE: '1' });
+  const server = await start({ PENNON_SHUTDOWN_GRACE: '6' });
   const path = '/api/v1/flag-set/stream?environment=production';
   const streams = await Promise.all(
     Array.from({ length: 4 }, () => openSse(server.url + path, { key: ADMIN_KEY })),
@@ -158,6 +174,6 @@ it('streams end one after the other during the grace period, and new ones go els
       return performance.now();
     }),
   );
-  expect(Math.max(...endedAt) - Math.min(...endedAt)).toBeGreaterThan(500);
+  expect(Math.max(...endedAt) - Math.min(...endedAt)).toBeGreaterThan(1_000);
   expect(await exit).toBe(0);
 });
