@@ -78,7 +78,7 @@ const pass = async (ms: number): Promise<void> => {
 };
 
 /** Ticks until something is so. A tick is left out while the one before is still at work. */
-const tickUntil = (look: () => Promise<unknown> = read) =>
+const expectAfterTicks = (look: () => Promise<unknown> = read) =>
   expect.poll(async () => {
     await pass(TICK_MS);
     return look();
@@ -124,16 +124,16 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await pass(HOUR_MS + TICK_MS);
       expect(await status()).toMatchObject({ step: 1, waiting: [{ code: 'units' }] });
       seen(10, 10, 100);
-      await tickUntil().toMatchObject({ step: 2, state: 'running' });
+      await expectAfterTicks().toMatchObject({ step: 2, state: 'running' });
       expect(await percentage()).toBe(10);
       expect((await status()).waiting).toMatchObject([{ code: 'hold' }]);
       // After a day in which no server was there, the next step is still only one.
       clock.jump(24 * HOUR_MS);
-      await tickUntil().toMatchObject({ step: 3 });
+      await expectAfterTicks().toMatchObject({ step: 3 });
       const endsAt = Date.parse((await read()).stepStartedAt) + HOUR_MS;
       await pass(endsAt - TICK_MS - clock.now());
       expect((await read()).step).toBe(3);
-      await tickUntil().toMatchObject({ state: 'completed', step: 4 });
+      await expectAfterTicks().toMatchObject({ state: 'completed', step: 4 });
       const items = await audited();
       expect(items[0]).toMatchObject({
         action: 'ramp.complete',
@@ -147,7 +147,7 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await pass(4 * TICK_MS);
       expect(await read()).toMatchObject({ state: 'running' });
       seen(5, 60);
-      await tickUntil().toMatchObject({ state: 'rolledBack', reason: { code: 'harm' } });
+      await expectAfterTicks().toMatchObject({ state: 'rolledBack', reason: { code: 'harm' } });
       expect((await api('GET', '/flags/new-checkout')).rules).toEqual([]);
       const [entry] = await audited();
       if (entry === undefined) throw new Error('no entry');
@@ -176,7 +176,7 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
     it('with onHarm warn is noted once, and does not advance', async () => {
       seen(5, 60);
       await start({ guardrails: [{ metric: 'failed', onHarm: 'warn' }] });
-      await tickUntil().toMatchObject({ noted: [{ code: 'harm' }] });
+      await expectAfterTicks().toMatchObject({ noted: [{ code: 'harm' }] });
       for (let hour = 0; hour < 3; hour += 1) await pass(HOUR_MS);
       const { noted, state, step } = await read();
       expect([noted.length, state, step]).toEqual([1, 'running', 1]);
@@ -187,9 +187,9 @@ export const describeRampWrites = (name: string, open: () => Promise<Store>): vo
       await start();
       await changeRule();
       await expect.poll(percentage).toBe(77);
-      await tickUntil().toMatchObject({ state: 'paused', reason: { code: 'ruleChanged' } });
+      await expectAfterTicks().toMatchObject({ state: 'paused', reason: { code: 'ruleChanged' } });
       seen(5, 60);
-      await tickUntil().toMatchObject({
+      await expectAfterTicks().toMatchObject({
         state: 'rolledBack',
         reason: {
           code: 'harm',
@@ -243,7 +243,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await pass(10 * 60_000);
         expect(await status()).toMatchObject({ step: 1, waiting: [{ code: 'approval' }] });
         await api('POST', '/ramps/checkout/approve');
-        await tickUntil().toMatchObject({ state: 'completed' });
+        await expectAfterTicks().toMatchObject({ state: 'completed' });
       });
 
       it('as a plain schedule without guardrails, with no data', async () => {
@@ -251,7 +251,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await start({ guardrails: [], control: null, steps });
         expect(await status()).toMatchObject({ share: 20, compared: null });
         await pass(HOUR_MS);
-        await tickUntil(percentage).toBe(70);
+        await expectAfterTicks(percentage).toBe(70);
       });
     });
 
@@ -273,7 +273,10 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         seen(10, 10);
         await start();
         await api('PATCH', '/flags/new-checkout', { enabled: false });
-        await tickUntil().toMatchObject({ state: 'paused', reason: { code: 'flagDisabled' } });
+        await expectAfterTicks().toMatchObject({
+          state: 'paused',
+          reason: { code: 'flagDisabled' },
+        });
         const resumed = await server.api('POST', '/ramps/checkout/resume');
         expect([resumed.status, resumed.body.error.details[0].path]).toEqual([409, 'flag']);
         await api('PATCH', '/flags/new-checkout', { enabled: true });
@@ -288,7 +291,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
       ])('with onHarm %s is %s', async (onHarm, state) => {
         seen(5, 60);
         await start({ guardrails: [{ metric: 'failed', onHarm }] });
-        await tickUntil().toMatchObject({ state, reason: { code: 'harm' } });
+        await expectAfterTicks().toMatchObject({ state, reason: { code: 'harm' } });
       });
 
       it('that a person has paused is still rolled back', async () => {
@@ -296,7 +299,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         await start();
         await api('POST', '/ramps/checkout/pause');
         seen(5, 60);
-        await tickUntil().toMatchObject({ state: 'rolledBack' });
+        await expectAfterTicks().toMatchObject({ state: 'rolledBack' });
       });
     });
 
@@ -311,7 +314,7 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         given.of = at => ({ ...all?.(at), ...moments });
         given.health = health;
         await start();
-        await tickUntil().toMatchObject({
+        await expectAfterTicks().toMatchObject({
           state: 'paused',
           reason: { code: 'mismatch', evidence: { kind: 'mismatch' } },
         });
@@ -322,7 +325,10 @@ export const describeRampDecisions = (open: () => Promise<Store>): void => {
         const all = given.of;
         given.of = at => ({ ...all?.(at), units: { off: 1_000, on: 1_300 } });
         await start({ onMismatch: 'rollback' });
-        await tickUntil().toMatchObject({ state: 'rolledBack', reason: { code: 'mismatch' } });
+        await expectAfterTicks().toMatchObject({
+          state: 'rolledBack',
+          reason: { code: 'mismatch' },
+        });
       });
     });
   });

@@ -88,6 +88,7 @@ describe.each([
       if (done) throw new Error(`the stream has ended: ${text}`);
       text += value;
     }
+    expect(text).toContain('event: values');
     await reader?.cancel();
   });
 

@@ -60,8 +60,8 @@ const errorTextOf = async (store: Store): Promise<string> => {
   return texts.join('\n');
 };
 
-/** Returns the same once a part is in it: a busy machine takes longer to connect than opening the store does. */
-const errorTextWith = async (store: Store, part: string | RegExp): Promise<string> => {
+/** Expects a part in this text, and returns it: a busy machine takes longer to connect than opening the store does. */
+const expectErrorText = async (store: Store, part: string | RegExp): Promise<string> => {
   let text = '';
   const read = async () => {
     text = await errorTextOf(store);
@@ -103,7 +103,7 @@ describe('over TLS', () => {
 
   it('a certificate that is not trusted is rejected, with a clear message', async () => {
     const store = await openStore(`rediss://localhost:${redis().port}`);
-    await errorTextWith(store, /rediss:\/\/localhost:[0-9]+ cannot be reached \(.*certificate/);
+    await expectErrorText(store, /rediss:\/\/localhost:[0-9]+ cannot be reached \(.*certificate/);
     await store.close();
   });
 });
@@ -131,7 +131,7 @@ describe('with user and password', () => {
     '%s is rejected, and no message contains the password',
     async credentials => {
       const store = await openStore(`redis://${credentials}@127.0.0.1:${redis().port}`);
-      const text = await errorTextWith(store, 'WRONGPASS');
+      const text = await expectErrorText(store, 'WRONGPASS');
       expect(text).not.toContain('wr0ng');
       await store.close();
     },
@@ -139,7 +139,7 @@ describe('with user and password', () => {
 
   it('a missing password is reported', async () => {
     const store = await openStore(`redis://127.0.0.1:${redis().port}`);
-    await errorTextWith(store, 'NOAUTH');
+    await expectErrorText(store, 'NOAUTH');
     await store.close();
   });
 });
@@ -189,7 +189,7 @@ describe('behind Sentinels with passwords', () => {
     'a wrong one is reported, and no message contains it',
     async (redisPassword, sentinelPassword) => {
       const store = await openStore(urlWith(redisPassword, sentinelPassword));
-      const text = await errorTextWith(store, 'WRONGPASS');
+      const text = await expectErrorText(store, 'WRONGPASS');
       expect(text).not.toMatch(/wr0ng|red1s|s3ntinel/);
       await store.close();
     },

@@ -169,7 +169,7 @@ describe('a Cluster with one paused master', () => {
 const SLOWER = 20;
 /** A clock that is so slow that a store has enough time to confirm a commit, also on a busy machine. */
 const slowClock: Clock = {
-  now: systemClock.now,
+  now: () => systemClock.now(),
   monotonic: () => systemClock.monotonic() / SLOWER,
   after: (ms, callback) => systemClock.after(ms * SLOWER, callback),
   every: (ms, callback) => systemClock.every(ms * SLOWER, callback),
