@@ -33,16 +33,18 @@ const EDITORS = 12;
 const FIRST_FOLLOWER = 100;
 const FIRST_EDITOR = 200;
 /** After this a request is given up. A running server responds earlier, regardless of the state of Redis. */
-const REQUEST_LIMIT_MS = 10_000;
+const REQUEST_LIMIT_MS = 30_000;
 /** How long before and after a fault Redis may lose writes because of it. */
 const MARGIN_MS = 4_000;
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 600_000;
 
 const redis = useProcesses(() =>
   startSentinels({
     replicas: 2,
-    downAfterMs: 1_500,
-    settings: { appendonly: 'yes', appendfsync: 'everysec', 'repl-diskless-sync-delay': '0' },
+    downAfterMs: 3_000,
+    // A process that is killed loses no write that is in its file. With `everysec`, a reply may come before that if the
+    // disk is slow.
+    settings: { appendonly: 'yes', appendfsync: 'no', 'repl-diskless-sync-delay': '0' },
   }),
 );
 let slots: readonly ServerSlot[] = [];
@@ -51,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all(slots.map(slot => stop(slot, 'SIGKILL'))));
 
-type Window = { readonly name: string; readonly from: number; until: number };
+type Window = { readonly name: string; readonly from: number; readonly until: number };
 
 it(
   `under any faults no change in Redis is lost, and all servers and followers agree (PENNON_CHAOS_SEED=${seed})`,
@@ -94,21 +96,33 @@ const expectSurvival = async (faultLog: string[]): Promise<void> => {
     onRestored: document => (restored = document),
   });
   const history = openHistory(redis().url, ENVIRONMENTS, followers);
+  const masters = watchMasters();
   for (let round = 0; round < rounds; round += 1)
     for (const fault of dice.shuffle(faults)) {
       await runUndisturbed();
       await history.expectNoRollback();
-      const master = redis().master();
+      windows.push(...masters.changed('between the faults'));
       faultLog.push(`${new Date().toISOString()} ${fault.name}`);
-      const window = { name: fault.name, from: Date.now(), until: Infinity };
+      const from = Date.now();
       await fault.happen();
-      window.until = Date.now();
       await waitUntilHealthy();
       // Even a harmless fault may last so long that the sentinels change the master.
-      if (fault.losesWrites || redis().master() !== master) windows.push(window);
+      const changed = masters.changed(fault.name);
+      if (fault.losesWrites) windows.push({ name: fault.name, from, until: Date.now() });
+      windows.push(...changed);
     }
   await runUndisturbed();
+  const isEnough = async () => {
+    await history.expectNoRollback();
+    return (
+      history.longest() > ENOUGH && evaluations.succeeded() > ENOUGH && isEdited(editors.edits)
+    );
+  };
+  // A busy machine does less in the same time.
+  await eventually(isEnough);
   await editors.stop();
+  await waitUntilHealthy();
+  windows.push(...masters.changed('after the faults'));
   await history.expectNoRollback();
   const { failures, succeeded } = await evaluations.stop();
 
@@ -122,9 +136,25 @@ const expectSurvival = async (faultLog: string[]): Promise<void> => {
   }
   expectResponses(editors.edits);
   expect(failures, 'failed evaluations on a running server').toEqual([]);
-  expect(history.longest()).toBeGreaterThan(500);
-  expect(succeeded).toBeGreaterThan(500);
+  expect(history.longest()).toBeGreaterThan(ENOUGH);
+  expect(succeeded).toBeGreaterThan(ENOUGH);
   await Promise.all(followers.map(follower => follower.stop()));
+};
+
+/** How many changes of one environment, and evaluations, a run has at least. With fewer it would prove little. */
+const ENOUGH = 500;
+
+/** Watches for masters that the sentinels have changed by themselves, as they may on a busy machine. */
+const watchMasters = () => {
+  let last = { master: redis().master(), at: Date.now() };
+  return {
+    /** Returns the time in which the master has changed since the last call, if it has. */
+    changed(name: string): Window[] {
+      const before = last;
+      last = { master: redis().master(), at: Date.now() };
+      return last.master === before.master ? [] : [{ name, from: before.at, until: last.at }];
+    },
+  };
 };
 
 /** Time for editors and followers between one fault and the next. */
@@ -211,8 +241,8 @@ const expectAgreement = async (
     expect(textOf(follower.current()), `follower ${i} of ${environment}`).toBe(truth);
   for (const slot of slots) {
     const path = `/api/v1/flag-set?environment=${environment}`;
-    const { text } = await request(slot.url, 'GET', path);
-    expect(text, `server ${slot.url}`).toBe(truth);
+    const read = async () => (await request(slot.url, 'GET', path)).text;
+    await expect.poll(read, { message: `server ${slot.url}` }).toBe(truth);
   }
 };
 
@@ -297,7 +327,9 @@ const expectResponses = (edits: readonly Edit[]): void => {
   expect(lost, 'requests without a response').toEqual([]);
   const broken = edits.filter(({ status = 0 }) => status >= 500 && status !== 503);
   expect(broken, 'requests that failed').toEqual([]);
-  // A busy machine makes fewer edits; with too few the test would prove nothing.
-  expect(edits.filter(acknowledged).length).toBeGreaterThan(100);
-  expect(edits.some(({ status }) => status === 412)).toBe(true);
+  expect(isEdited(edits)).toBe(true);
 };
+
+/** Whether there were enough edits, some of which were rejected because of others. */
+const isEdited = (edits: readonly Edit[]): boolean =>
+  edits.filter(acknowledged).length > 100 && edits.some(({ status }) => status === 412);

@@ -2,6 +2,8 @@ import { request } from '../servers.ts';
 import type { ServerSlot } from './servers.ts';
 
 export type Evaluations = {
+  /** The number of successful evaluations so far. */
+  succeeded(): number;
   /** Stops. Returns the unexpected failures and the number of successful evaluations. */
   stop(): Promise<{ readonly failures: readonly string[]; readonly succeeded: number }>;
 };
@@ -40,6 +42,7 @@ export const startEvaluations = (slots: readonly ServerSlot[], limitMs: number):
   };
   const running = run();
   return {
+    succeeded: () => succeeded,
     async stop() {
       stopping.abort();
       await running;
