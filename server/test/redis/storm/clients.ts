@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 
 // A process with thousands of clients that each follow one flag set as a provider does.
-// Arguments: URL, key, number of clients. Sends the number of live streams for each `status` message.
+// Arguments: URL, key, number of clients. Sends the numbers of live and of ended streams for each `status` message.
 
 const [, , url = '', key = '', count = '0'] = process.argv;
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
@@ -11,6 +11,8 @@ const MAX_BACKOFF_MS = 8_000;
 type Client = { live: boolean; id: string | undefined; failures: number };
 const clients: Client[] = [];
 const rejections = new Map<string, number>();
+/** How many live streams have ended. */
+let ended = 0;
 
 /** Full jitter and growing back-off, so that clients cut together do not reconnect together. */
 const reconnect = (client: Client): void => {
@@ -38,6 +40,7 @@ const follow = (client: Client): void => {
       client.failures = 0;
     });
     response.once('close', () => {
+      if (client.live) ended += 1;
       client.live = false;
       reconnect(client);
     });
@@ -57,6 +60,11 @@ process.on('message', message => {
   if (message !== 'status') return;
   const live = clients.filter(client => client.live);
   const ids = new Set(live.map(({ id }) => id));
-  process.send?.({ live: live.length, ids: [...ids], rejections: Object.fromEntries(rejections) });
+  process.send?.({
+    live: live.length,
+    ended,
+    ids: [...ids],
+    rejections: Object.fromEntries(rejections),
+  });
 });
 process.on('disconnect', () => process.exit(0));
