@@ -308,7 +308,7 @@ def test_the_provider_is_stale_while_the_server_is_down_and_ready_afterwards(
     server.cut_streams()
     eventually(lambda: client.get_provider_status() == ProviderStatus.STALE)
     assert client.get_boolean_value("new-checkout", False) is True
-    # Just after a start the event follows the status. None follows if the flags are current by then.
+    # Just after a start the event follows the status, unless the flags are current by then.
     eventually(lambda: recorder.of(ProviderEvent.PROVIDER_STALE))
     server.faults = {}
     eventually(lambda: client.get_provider_status() == ProviderStatus.READY)
