@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +27,7 @@ from conftest import (
     Clocks,
     EventRecorder,
     LateEventsProvider,
+    QuickProvider,
     SteadyProvider,
     Use,
     eventually,
@@ -365,24 +365,18 @@ def test_refresh_sends_no_request_on_connections_from_before(server: FlagServer,
 def test_a_request_that_times_out_in_a_pause_stops_no_other_requests(
     server: FlagServer, use: Use, clocks: Clocks
 ) -> None:
-    class PatientProvider(SteadyProvider):
-        _timing = replace(SteadyProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
+    class PatientProvider(QuickProvider):
+        _timing = replace(QuickProvider._timing, first_backoff_ms=1e9, longest_backoff_ms=1e9)
 
-    # Longer than a busy server needs to receive a request.
+    # Longer than a busy server needs for a request.
     options: dict[str, Any] = {"mode": "remote", "request_timeout_ms": 3_000}
     provider = use(PatientProvider(url=server.url, key=KEY, **options))
-    eventually(streaming(provider))
-    # A heartbeat would notice the pause before the request times out.
-    go_silent(server)
-    hang = Hang()
-
-    def pause(request: BaseHTTPRequestHandler) -> None:
+    hang = server.faults["evaluate"] = Hang()
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(provider.evaluate, "new-checkout")
+        eventually(lambda: server.requests["evaluate"] == 1)
         clocks.paused_s = 3
-        hang(request)
-
-    server.faults["evaluate"] = pause
-    assert provider.evaluate("new-checkout").enabled is True
-    assert server.requests["evaluate"] == 1
+        assert pending.result(LONG_S).enabled is True
     server.faults = {}
     server.change_silently(OFF)
     assert provider.evaluate("new-checkout").enabled is False
