@@ -78,10 +78,9 @@ const outcomes = (xml: string): { kind: string; name: string; message: string }[
 /** Reads pytest's JUnit report. An error outside of a test's body counts as a failed test. */
 export const readPytest = (xml: string): Tally => {
   const suite = /<testsuite\b[^>]*>/.exec(xml)?.[0] ?? '';
-  const [skipped, failed] = [
-    outcomes(xml).filter(({ kind }) => kind === 'skipped'),
-    outcomes(xml).filter(({ kind }) => kind !== 'skipped'),
-  ];
+  const found = outcomes(xml);
+  const skipped = found.filter(({ kind }) => kind === 'skipped');
+  const failed = found.filter(({ kind }) => kind !== 'skipped');
   return {
     passed: Number(attribute(suite, 'tests')) - failed.length - skipped.length,
     failed: failed.map(({ name, message }) => `${name}: ${message}`),
